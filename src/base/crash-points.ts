@@ -1,0 +1,50 @@
+/**
+ * Crash points: named places between two steps of the protocol at which a test may kill the process. They are
+ * inert unless a test armed them through the environment (see daemon/armed-crash-points.ts).
+ *
+ * The window says between which two events of the protocol the place lies. It is what the demo and the
+ * recovery tests count their hits by.
+ */
+
+export const CRASH_WINDOWS = [
+  'vote..decision',
+  'append..answer',
+  'decision..delivery',
+  'delivery..acknowledgement',
+] as const
+export type CrashWindow = (typeof CRASH_WINDOWS)[number]
+
+/** Every crash point, by who passes it, with its window (undefined: outside the four). */
+export const CRASH_POINTS = {
+  // The coordinator.
+  'coordinator.prepare.before-send': undefined,
+  'coordinator.prepare.after-send': undefined,
+  'coordinator.vote.received': 'vote..decision',
+  'coordinator.append.before-post': 'vote..decision',
+  'coordinator.append.posted': 'append..answer',
+  'coordinator.append.durable': 'append..answer',
+  'coordinator.answer.sent': 'decision..delivery',
+  'coordinator.delivery.before-send': 'decision..delivery',
+  'coordinator.delivery.after-send': 'delivery..acknowledgement',
+  'coordinator.acknowledgement.received': 'delivery..acknowledgement',
+  'coordinator.end.posted': undefined,
+  // A participant that uses our SDK.
+  'participant.prepare.received': undefined,
+  'participant.vote.before-send': 'vote..decision',
+  'participant.vote.after-send': 'vote..decision',
+  'participant.decision.received': 'decision..delivery',
+  'participant.decision.applied': 'delivery..acknowledgement',
+  'participant.acknowledgement.sent': undefined,
+  // An application that uses our SDK.
+  'application.execute.sent': undefined,
+  'application.execute.answered': 'decision..delivery',
+} as const satisfies Record<string, CrashWindow | undefined>
+
+export type CrashPoint = keyof typeof CRASH_POINTS
+
+export interface CrashPoints {
+  /** The process passes the named point; it may not come back. */
+  pass(point: CrashPoint): void
+}
+
+export const noCrashPoints: CrashPoints = { pass: () => {} }

@@ -1,0 +1,93 @@
+/** Every bound of a queue, a batch, a retry and a timeout, in one place. Tests run with all of them small. */
+
+export interface Limits {
+  /** Transactions that may be unfinished at once; one more is refused. */
+  readonly transactionsInFlightMax: number
+  readonly branchesPerTransactionMax: number
+  /** Bytes of one branch's work. */
+  readonly workBytesMax: number
+  readonly requestIdLengthMax: number
+  /** Bytes of one message of a batched stream; below gRPC's default of 4 MiB. */
+  readonly batchBytesMax: number
+  /** Items of one message of a batched stream. */
+  readonly batchItemsMax: number
+  /** Bytes that may wait for a participant that does not read; beyond it its link is cut. */
+  readonly linkQueueBytesMax: number
+  /** Prepares that a participant host runs at once before it stops reading its link. */
+  readonly participantConcurrencyMax: number
+  /** Records of one forced batch of the log. */
+  readonly appendBatchRecordsMax: number
+  /** Time after which lazily written records are written without waiting for a forced one. */
+  readonly lazyAppendDelayMs: number
+
+  readonly prepareTimeoutMs: number
+  readonly prepareTimeoutMsMax: number
+  /** A unary owner that sends nothing for that long loses its begun transaction. */
+  readonly idleTimeoutMs: number
+  /** Commit is not decided within this margin of the earliest expiry of a pledge: append and delivery fit in. */
+  readonly pledgeMarginMs: number
+  /** A decision that was sent and not acknowledged for that long is handed to recovery. */
+  readonly deliveryTimeoutMs: number
+  /** How long an undecided branch waits for a witness-keeping participant that is away (spares noise only). */
+  readonly orphanGraceMs: number
+  readonly drainTimeoutMs: number
+  /** How long ended transactions are kept. */
+  readonly retentionMs: number
+  /** Request ids whose outcome is kept in memory; older ones are looked up in the log. */
+  readonly requestsRememberedMax: number
+
+  readonly backoffMinMs: number
+  readonly backoffMaxMs: number
+  /** Time between tries of an attach that was refused for a reason that does not heal by itself. */
+  readonly refusedRetryMs: number
+  /** How long a connection may take to be made, or an attach to be answered. */
+  readonly connectTimeoutMs: number
+  /** A connection that is silent for that long is probed, and dropped when the probe is not answered in time. */
+  readonly keepaliveIntervalMs: number
+  readonly keepaliveTimeoutMs: number
+  /** How long the far end of a closed link may take to put its things away before it is ended. */
+  readonly linkCloseTimeoutMs: number
+  /** Time between scans of a participant with something unsettled, and without. */
+  readonly scanUnsettledMs: number
+  readonly scanSettledMs: number
+  readonly scanTimeoutMs: number
+  readonly scanPageSize: number
+}
+
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+const MIB = 1 << 20
+
+export const defaultLimits: Limits = {
+  transactionsInFlightMax: 100_000,
+  branchesPerTransactionMax: 64,
+  workBytesMax: MIB,
+  requestIdLengthMax: 128,
+  batchBytesMax: 2 * MIB,
+  batchItemsMax: 4_096,
+  linkQueueBytesMax: 64 * MIB,
+  participantConcurrencyMax: 4_096,
+  appendBatchRecordsMax: 4_096,
+  lazyAppendDelayMs: 100,
+  prepareTimeoutMs: 10 * SECOND,
+  prepareTimeoutMsMax: HOUR,
+  idleTimeoutMs: MINUTE,
+  pledgeMarginMs: 2 * SECOND,
+  deliveryTimeoutMs: 10 * SECOND,
+  orphanGraceMs: 30 * SECOND,
+  drainTimeoutMs: 20 * SECOND,
+  retentionMs: 24 * HOUR,
+  requestsRememberedMax: 100_000,
+  backoffMinMs: 100,
+  backoffMaxMs: 10 * SECOND,
+  refusedRetryMs: MINUTE,
+  connectTimeoutMs: 10 * SECOND,
+  keepaliveIntervalMs: 10 * SECOND,
+  keepaliveTimeoutMs: 5 * SECOND,
+  linkCloseTimeoutMs: 5 * SECOND,
+  scanUnsettledMs: 10 * SECOND,
+  scanSettledMs: MINUTE,
+  scanTimeoutMs: 10 * SECOND,
+  scanPageSize: 1_000,
+}

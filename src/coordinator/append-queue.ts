@@ -1,0 +1,87 @@
+/**
+ * Group commit: one batch is being forced, the next gathers meanwhile. A forced append starts a batch as soon as
+ * none is under way; lazy ones ride along, or go after a short time of their own. Answers come in order.
+ */
+import type { CrashPoints } from '../base/crash-points.ts'
+import type { PledgedError } from '../base/errors.ts'
+import type { Limits } from '../base/limits.ts'
+import type { Timers } from '../base/ports.ts'
+import type { Log } from '../log/log.ts'
+import type { AppendEffect } from '../protocol/effects.ts'
+
+export interface AppendQueueOptions {
+  readonly log: Log
+  readonly timers: Timers
+  readonly limits: Limits
+  readonly crashPoints: CrashPoints
+  /** One batch is on stable storage, or failed as a whole. */
+  readonly answered: (batch: readonly AppendEffect[], failure: PledgedError | undefined) => void
+}
+
+export class AppendQueue {
+  readonly #options: AppendQueueOptions
+  #waiting: AppendEffect[] = []
+  #forcedWaiting = false
+  #underWay = false
+  #cancelLazy: (() => void) | undefined
+  #closed = false
+
+  constructor(options: AppendQueueOptions) {
+    this.#options = options
+  }
+
+  add(effect: AppendEffect): void {
+    this.#waiting.push(effect)
+    this.#forcedWaiting ||= effect.forced
+  }
+
+  /** Called once at the end of each turn. */
+  flush(): void {
+    if (this.#underWay || this.#closed || this.#waiting.length === 0) return
+    if (this.#forcedWaiting) {
+      this.#post()
+      return
+    }
+    this.#cancelLazy ??= this.#options.timers.after(this.#options.limits.lazyAppendDelayMs, () => {
+      this.#cancelLazy = undefined
+      if (!this.#underWay) this.#post()
+    })
+  }
+
+  /** Nothing is posted any more. */
+  close(): void {
+    this.#closed = true
+    this.#cancelLazy?.()
+  }
+
+  #post(): void {
+    if (this.#closed || this.#waiting.length === 0) return
+    this.#cancelLazy?.()
+    this.#cancelLazy = undefined
+    const batch = this.#take()
+    const { log, crashPoints } = this.#options
+    const decides = batch.some((effect) => effect.token.of === 'decision')
+    if (decides) crashPoints.pass('coordinator.append.before-post')
+    this.#underWay = true
+    log.append(
+      batch.flatMap((effect) => effect.records),
+      (failure) => this.#answered(batch, decides, failure),
+    )
+    crashPoints.pass(decides ? 'coordinator.append.posted' : 'coordinator.end.posted')
+  }
+
+  #take(): AppendEffect[] {
+    const max = this.#options.limits.appendBatchRecordsMax
+    const batch = this.#waiting.slice(0, max)
+    this.#waiting = this.#waiting.slice(max)
+    this.#forcedWaiting = this.#waiting.some((effect) => effect.forced)
+    return batch
+  }
+
+  #answered(batch: readonly AppendEffect[], decides: boolean, failure: PledgedError | undefined): void {
+    this.#underWay = false
+    if (decides && failure === undefined) this.#options.crashPoints.pass('coordinator.append.durable')
+    this.#options.answered(batch, failure)
+    this.flush()
+  }
+}

@@ -1,0 +1,437 @@
+/**
+ * The coordinator: the one place that has side effects, in order. Whatever happens outside is queued as an
+ * event; a turn takes all that are queued, steps the core, carries out the effects, and flushes: records to the
+ * log as one batch, messages to each participant as one batch. Nothing acts on an outside event at once.
+ */
+import { assert, present } from '../base/assert.ts'
+import type { CrashPoints } from '../base/crash-points.ts'
+import { noCrashPoints } from '../base/crash-points.ts'
+import { PledgedError } from '../base/errors.ts'
+import type { Limits } from '../base/limits.ts'
+import type { Clock, Random, Timers } from '../base/ports.ts'
+import type { Log } from '../log/log.ts'
+import type { AppendEffect, Effect, SendEffect } from '../protocol/effects.ts'
+import type { Event, Now } from '../protocol/events.ts'
+import type { ParticipantMessage } from '../protocol/messages.ts'
+import { replay } from '../protocol/replay.ts'
+import type {
+  AbortRequest,
+  Answer,
+  BeginRequest,
+  CommitRequest,
+  ExecuteRequest,
+  GetRequest,
+  TransactionApi,
+} from '../protocol/requests.ts'
+import type { ProtocolState } from '../protocol/state.ts'
+import type { Step } from '../protocol/step.ts'
+import { step } from '../protocol/step.ts'
+import { nextTickMs } from '../protocol/time.ts'
+import type { BootState } from '../recovery/index.ts'
+import { Boot } from '../recovery/index.ts'
+import type { Dialer, Link, LinkListener } from '../transport/link.ts'
+import { AppendQueue } from './append-queue.ts'
+import { digestOf } from './digest.ts'
+import { doubtOf, listTransactions, viewOfParticipant } from './inspection.ts'
+import { LinkTable } from './link-table.ts'
+import { Recoveries } from './recoveries.ts'
+import { Retention } from './retention.ts'
+import type {
+  CoordinatorInspection,
+  DrainReport,
+  StatusView,
+  TransactionPage,
+  TransactionQuery,
+} from './views.ts'
+
+export interface CoordinatorOptions {
+  readonly log: Log
+  readonly limits: Limits
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Random
+  /** Participants that the coordinator dials; others dial in. */
+  readonly dialers: readonly Dialer[]
+  readonly crashPoints?: CrashPoints | undefined
+  /** What an operator should see in the daemon's log. */
+  readonly notice?: ((notice: Notice) => void) | undefined
+  /** The core; the simulator puts broken ones in its place. */
+  readonly step?: Step | undefined
+}
+
+export type Notice =
+  | { readonly type: 'participant'; readonly name: string; readonly event: string; readonly reason: string }
+  | {
+      readonly type: 'heuristic'
+      readonly xid: string
+      readonly participant: string
+      readonly message: string
+    }
+  | { readonly type: 'log_failed'; readonly reason: string }
+
+/** An event, and what leaves only after it. */
+interface Queued {
+  readonly event: Event
+  readonly then: readonly SendEffect[]
+}
+
+interface Caller {
+  readonly resolve: (answer: Answer) => void
+  readonly reject: (error: PledgedError) => void
+}
+
+export class Coordinator implements TransactionApi, LinkListener, CoordinatorInspection {
+  readonly #options: CoordinatorOptions
+  readonly #crashPoints: CrashPoints
+  readonly #step: Step
+  readonly #boot = new Boot()
+  readonly #appends: AppendQueue
+  readonly #links: LinkTable
+  readonly #recoveries: Recoveries
+  readonly #retention: Retention
+  readonly #callers = new Map<number, Caller>()
+  readonly #startedMs: number
+  #state: ProtocolState | undefined
+  #queue: Queued[] = []
+  #turnScheduled = false
+  #nextCaller = 1
+  #tick: { readonly atMs: number; readonly cancel: () => void } | undefined
+  #stopped = false
+  #drained: (() => void) | undefined
+
+  constructor(options: CoordinatorOptions) {
+    const { log, limits, clock, timers, random, dialers } = options
+    this.#options = options
+    this.#crashPoints = options.crashPoints ?? noCrashPoints
+    this.#step = options.step ?? step
+    this.#startedMs = clock.monotonicMs()
+    const crashPoints = this.#crashPoints
+    this.#links = new LinkTable({ timers, crashPoints })
+    this.#appends = new AppendQueue({
+      log,
+      timers,
+      limits,
+      crashPoints,
+      answered: (batch, failure) => this.#appendAnswered(batch, failure),
+    })
+    const post = (event: Event) => this.#post(event)
+    this.#recoveries = new Recoveries({ limits, clock, timers, random, dialers, listener: this, post })
+    this.#retention = new Retention({ log, limits, clock, timers, post })
+  }
+
+  /** Opens the log, fences, replays, and only then serves. Rejects with why it was refused. */
+  async start(): Promise<void> {
+    try {
+      const opened = await this.#options.log.open((stage) => this.#boot.send({ type: stage }))
+      this.#state = replay(opened, this.#options.limits)
+    } catch (error) {
+      const refusal = PledgedError.from(error)
+      this.#boot.send({ type: 'failed', reason: refusal.message })
+      throw refusal
+    }
+    this.#boot.send({ type: 'replayed' })
+    this.#post({ type: 'replayed' })
+    this.#recoveries.start(this.#state.participants.keys())
+    this.#retention.start()
+  }
+
+  get bootState(): BootState {
+    return this.#boot.state
+  }
+
+  /** Why requests are refused at present, or undefined. */
+  refusal(): PledgedError | undefined {
+    if (this.#stopped) return new PledgedError('DRAINING', 'the daemon has shut down')
+    if (this.#state === undefined) return new PledgedError('STARTING', 'the daemon is replaying its log')
+    if (this.#state.draining) return new PledgedError('DRAINING', 'the daemon is shutting down')
+    return this.#state.failure
+  }
+
+  // --- TransactionApi
+
+  execute(request: ExecuteRequest): Promise<Answer> {
+    const digest = digestOf(request.branches, request.name)
+    return this.#ask((replyTo) => ({ type: 'execute', replyTo, request: { ...request, digest } }))
+  }
+
+  begin(request: BeginRequest): Promise<Answer> {
+    return this.#ask((replyTo) => ({ type: 'begin', replyTo, request }))
+  }
+
+  commit(request: CommitRequest): Promise<Answer> {
+    const digest = digestOf(request.branches, request.name)
+    return this.#ask((replyTo) => ({ type: 'commit', replyTo, request: { ...request, digest } }))
+  }
+
+  abort(request: AbortRequest): Promise<Answer> {
+    return this.#ask((replyTo) => ({ type: 'abort', replyTo, request }))
+  }
+
+  get(request: GetRequest): Promise<Answer> {
+    return this.#ask((replyTo) => ({ type: 'get', replyTo, request }))
+  }
+
+  // --- LinkListener
+
+  opened(link: Link): void {
+    if (this.#state === undefined || this.#stopped) {
+      link.close('the daemon is not serving', { retryAfterMs: this.#options.limits.backoffMinMs })
+      return
+    }
+    this.#post({ type: 'link_opened', identity: link.identity, link: this.#links.add(link) })
+  }
+
+  received(link: Link, messages: readonly ParticipantMessage[]): void {
+    const number = this.#links.numberOf(link)
+    if (number === undefined) return
+    const participant = link.identity.name
+    for (const message of messages) this.#post({ type: 'message', participant, link: number, message })
+  }
+
+  closed(link: Link, reason: string): void {
+    const number = this.#links.numberOf(link)
+    if (number === undefined) return
+    this.#links.remove(number)
+    this.#post({ type: 'link_closed', participant: link.identity.name, link: number, reason })
+  }
+
+  // --- CoordinatorInspection
+
+  status(): StatusView {
+    const state = this.#serving()
+    const { monotonicMs } = this.#now()
+    let inFlight = 0
+    for (const transaction of state.transactions.values())
+      if (transaction.decision === undefined) inFlight += 1
+    return {
+      logId: state.logId,
+      epoch: state.epoch,
+      uptimeMs: monotonicMs - this.#startedMs,
+      inFlight,
+      ...doubtOf(state),
+      heuristics: state.heuristics.size,
+      committed: state.committed,
+      aborted: state.aborted,
+      forcedWrites: this.#options.log.counters().forcedWrites,
+      draining: state.draining,
+      logFailure: state.failure,
+      participants: [...state.participants.values()].map((participant) =>
+        viewOfParticipant(state, participant, this.#recoveries.view(participant.name)),
+      ),
+    }
+  }
+
+  async listTransactions(query: TransactionQuery): Promise<TransactionPage> {
+    return listTransactions(this.#serving(), this.#options.log, query, this.#now().wallMs)
+  }
+
+  // --- The end
+
+  /**
+   * Takes on nothing new and lets what is in flight finish. At four fifths of the time what is undecided aborts;
+   * what some participant has not acknowledged by the end is reported, and delivered after the next start.
+   */
+  async drain(timeoutMs: number): Promise<DrainReport> {
+    const state = this.#serving()
+    const abortedBefore = state.aborted
+    const { timers } = this.#options
+    const cancelAbort = timers.after(timeoutMs * 0.8, () => this.#post({ type: 'drain_expired' }))
+    await new Promise<void>((resolve) => {
+      const cancelEnd = timers.after(timeoutMs, resolve)
+      this.#drained = () => {
+        cancelEnd()
+        resolve()
+      }
+      this.#post({ type: 'drain' })
+    })
+    cancelAbort()
+    this.#drained = undefined
+    let undelivered = 0
+    for (const participant of state.participants.values()) undelivered += participant.owed.size
+    return { undelivered, aborted: state.aborted - abortedBefore }
+  }
+
+  /** Closes the links and the log. Callers that still wait are told that the daemon has gone. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return
+    this.#stopped = true
+    this.#tick?.cancel()
+    this.#retention.stop()
+    this.#appends.close()
+    for (const link of this.#links.all()) {
+      link.close('the daemon is shutting down', { retryAfterMs: this.#options.limits.backoffMinMs })
+    }
+    await this.#recoveries.stop()
+    await this.#options.log.close()
+    for (const caller of this.#callers.values()) {
+      caller.reject(new PledgedError('DRAINING', 'the daemon has shut down: ask for the outcome again later'))
+    }
+    this.#callers.clear()
+  }
+
+  // --- Turns
+
+  #ask(event: (replyTo: number) => Event): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      if (this.#state === undefined || this.#stopped) {
+        reject(this.refusal() ?? new PledgedError('STARTING', 'the daemon is replaying its log'))
+        return
+      }
+      const replyTo = this.#nextCaller
+      this.#nextCaller += 1
+      this.#callers.set(replyTo, { resolve, reject })
+      this.#post(event(replyTo))
+    })
+  }
+
+  #post(event: Event, then: readonly SendEffect[] = NOTHING): void {
+    this.#queue.push({ event, then })
+    if (this.#turnScheduled || this.#stopped) return
+    this.#turnScheduled = true
+    this.#options.timers.soon(() => this.#turn())
+  }
+
+  #turn(): void {
+    this.#turnScheduled = false
+    if (this.#stopped) return
+    const state = this.#serving()
+    const now = this.#now()
+    const queue = this.#queue
+    this.#queue = []
+    for (const { event, then } of queue) {
+      if (event.type === 'message') this.#passReceived(event.message)
+      for (const effect of this.#step(state, now, event)) this.#carryOut(effect)
+      for (const effect of then) this.#carryOut(effect)
+    }
+    this.#links.flush()
+    this.#appends.flush()
+    this.#scheduleTick(state, now)
+    if (state.draining && state.transactions.size === 0) this.#drained?.()
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.type) {
+      case 'send':
+        this.#links.send(effect.participant, effect.message)
+        return
+      case 'append':
+        this.#appends.add(effect)
+        for (const record of effect.records) {
+          if (record.type === 'heuristic') this.#options.notice?.(record)
+        }
+        return
+      case 'reply':
+        this.#caller(effect.replyTo).resolve({ transaction: effect.transaction, replayed: effect.replayed })
+        this.#passAnswered(effect.transaction.outcome)
+        return
+      case 'refuse':
+        this.#caller(effect.replyTo).reject(effect.error)
+        return
+      case 'recovery':
+        this.#recoveries.signal(effect.participant, effect.signal)
+        this.#noticeRecovery(effect)
+        return
+      case 'welcome':
+        this.#welcome(effect.link)
+        return
+      case 'dismiss':
+        this.#links.remove(effect.link)?.close(effect.reason, { retryAfterMs: effect.retryAfterMs })
+        return
+      case 'forget':
+        this.#retention.forget(effect.through)
+        return
+      case 'find_request':
+        this.#findRequest(effect)
+        return
+      case 'find_transaction':
+        this.#findTransaction(effect)
+        return
+    }
+  }
+
+  #caller(replyTo: number): Caller {
+    const caller = present(this.#callers.get(replyTo), 'a caller is answered once')
+    this.#callers.delete(replyTo)
+    return caller
+  }
+
+  #welcome(number: number): void {
+    const { logId, epoch, limits } = this.#serving()
+    this.#links.admit(number)?.welcome({ logId, epoch, workBytesMax: limits.workBytesMax })
+  }
+
+  #findRequest({ asked }: Extract<Effect, { type: 'find_request' }>): void {
+    const { request } = asked
+    const requestId =
+      'requestId' in request ? request.requestId : 'name' in request ? request.name?.requestId : undefined
+    assert(requestId !== undefined, 'a request without a name is not looked up')
+    this.#options.log.findRequest(request.caller, requestId).then(
+      (kept) => this.#post({ type: 'request_found', asked, kept }),
+      (error: unknown) => this.#lookupFailed(asked.replyTo, error),
+    )
+  }
+
+  #findTransaction({ xid, purpose }: Extract<Effect, { type: 'find_transaction' }>): void {
+    this.#options.log.findTransaction(xid).then(
+      (kept) => this.#post({ type: 'transaction_found', xid, purpose, kept }),
+      // A branch that is held and could not be looked up shows again in the next scan.
+      (error: unknown) => this.#lookupFailed(purpose.for === 'answer' ? purpose.replyTo : undefined, error),
+    )
+  }
+
+  #lookupFailed(replyTo: number | undefined, error: unknown): void {
+    if (replyTo === undefined || !this.#callers.has(replyTo)) return
+    this.#caller(replyTo).reject(PledgedError.from(error))
+  }
+
+  #appendAnswered(batch: readonly AppendEffect[], failure: PledgedError | undefined): void {
+    if (failure !== undefined) this.#options.notice?.({ type: 'log_failed', reason: failure.message })
+    for (const { token, then } of batch) {
+      if (failure === undefined) this.#post({ type: 'appended', token }, then)
+      else this.#post({ type: 'append_failed', token, failure })
+    }
+  }
+
+  #scheduleTick(state: ProtocolState, now: Now): void {
+    const atMs = nextTickMs(state)
+    if (atMs === undefined || (this.#tick !== undefined && this.#tick.atMs <= atMs)) return
+    this.#tick?.cancel()
+    const cancel = this.#options.timers.after(Math.max(atMs - now.monotonicMs, 1), () => {
+      this.#tick = undefined
+      this.#post({ type: 'tick' })
+    })
+    this.#tick = { atMs, cancel }
+  }
+
+  #noticeRecovery({ participant, signal }: Extract<Effect, { type: 'recovery' }>): void {
+    if (signal.type === 'scanned' || signal.type === 'owed' || signal.type === 'settled') return
+    const reason = 'reason' in signal ? signal.reason : ''
+    this.#options.notice?.({ type: 'participant', name: participant, event: signal.type, reason })
+  }
+
+  #passReceived(message: ParticipantMessage): void {
+    if (message.type === 'vote') this.#crashPoints.pass('coordinator.vote.received')
+    if (message.type === 'result' && message.verb === 'commit') {
+      this.#crashPoints.pass('coordinator.acknowledgement.received')
+    }
+  }
+
+  /** An answer leaves in a later turn than the one that gives it. */
+  #passAnswered(outcome: string): void {
+    if (outcome !== 'committed' || this.#crashPoints === noCrashPoints) return
+    const { timers } = this.#options
+    timers.soon(() => timers.soon(() => this.#crashPoints.pass('coordinator.answer.sent')))
+  }
+
+  #now(): Now {
+    const { clock } = this.#options
+    return { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() }
+  }
+
+  #serving(): ProtocolState {
+    if (this.#state !== undefined) return this.#state
+    throw new PledgedError('STARTING', 'the daemon is replaying its log')
+  }
+}
+
+const NOTHING: readonly SendEffect[] = []

@@ -1,0 +1,81 @@
+/**
+ * The log port. A log is opened by one process at a time; each opening raises the epoch durably before it
+ * answers, so that an older opening can decide nothing more.
+ *
+ * - `append` answers in the order of the calls. A batch is answered without failure only when it and all
+ *   earlier ones are on stable storage. After the first failure every later append fails too (R6).
+ * - What was answered is found by every later `open`; what was not answered may or may not be.
+ * - Everything read back was verified; damage is LOG_DAMAGED, never a shorter history (R7).
+ *
+ * Errors of `open`: LOG_IN_USE, LOG_DAMAGED, LOG_UNREADABLE.
+ */
+import type { PledgedError } from '../base/errors.ts'
+import type { Epoch, LogId, Xid } from '../base/ids.ts'
+import type {
+  DecisionRecord,
+  HeuristicRecord,
+  KeptTransaction,
+  LogRecord,
+  ParticipantRecord,
+} from '../protocol/records.ts'
+
+/** The steps of an opening, in this order. */
+export const OPEN_STAGES = ['lock', 'open', 'fence', 'checkpoint', 'replay'] as const
+export type OpenStage = (typeof OPEN_STAGES)[number]
+
+/** A place in the order of a log's xids. */
+export interface XidPosition {
+  readonly epochNumber: number
+  readonly sequence: number
+}
+
+export interface OpenedLog {
+  readonly logId: LogId
+  /** Issued by this opening. */
+  readonly epoch: Epoch
+  /** Every epoch that this log has opened, oldest first, this one included. */
+  readonly epochs: readonly Epoch[]
+  /** xids at or below are forgotten: nothing may be presumed of them (R9). */
+  readonly forgottenThrough?: XidPosition | undefined
+  /** Decided and without an end record, oldest first. */
+  readonly unended: readonly DecisionRecord[]
+  /** Of transactions that are kept, ended or not. */
+  readonly heuristics: readonly HeuristicRecord[]
+  readonly participants: readonly ParticipantRecord[]
+  /** Transactions with a request id are kept that `unended` does not show. */
+  readonly keepsRequests: boolean
+}
+
+export interface EndedQuery {
+  readonly pageSize: number
+  /** Continue below this place; newest first. */
+  readonly before?: XidPosition | undefined
+  readonly outcome?: 'committed' | 'aborted' | undefined
+  readonly participant?: string | undefined
+}
+
+export interface LogCounters {
+  /** Batches that were written and synced. */
+  readonly forcedWrites: number
+  readonly records: number
+}
+
+export interface Log {
+  open(onStage?: (stage: OpenStage) => void): Promise<OpenedLog>
+  append(records: readonly LogRecord[], done: (failure: PledgedError | undefined) => void): void
+  findTransaction(xid: Xid): Promise<KeptTransaction | undefined>
+  /** Every kept attempt of a request, oldest first. */
+  findRequest(caller: string, requestId: string): Promise<readonly KeptTransaction[]>
+  /** Ended transactions, newest first. */
+  listEnded(query: EndedQuery): Promise<readonly KeptTransaction[]>
+  /** The highest place such that every kept transaction at or below it ended before `endedBeforeMs`. */
+  expired(endedBeforeMs: number): Promise<XidPosition | undefined>
+  /**
+   * Durably raises `forgottenThrough`, then drops what is at or below it, in small steps. Unended transactions
+   * and unacknowledged heuristics are never dropped. Answers when the raise is durable.
+   */
+  forget(through: XidPosition): Promise<void>
+  counters(): LogCounters
+  /** Everything appended before is durable when it answers. */
+  close(): Promise<void>
+}

@@ -1,0 +1,72 @@
+/** Effects: everything that the core can ask for. The shell carries them out in their order. */
+import type { PledgedError } from '../base/errors.ts'
+import type { Xid } from '../base/ids.ts'
+import type { FindPurpose, NamedEvent, ReplyTo } from './events.ts'
+import type { CoordinatorMessage } from './messages.ts'
+import type { LogRecord } from './records.ts'
+import type { TransactionView } from './requests.ts'
+
+/** Comes back with the log's answer. */
+export type AppendToken =
+  | { readonly of: 'decision'; readonly xid: Xid }
+  | { readonly of: 'end'; readonly xid: Xid }
+  | { readonly of: 'operator'; readonly xid: Xid; readonly replyTo: ReplyTo }
+  | { readonly of: 'participant'; readonly name: string; readonly link: number }
+  | { readonly of: 'heuristic' }
+
+export interface SendEffect {
+  readonly type: 'send'
+  readonly participant: string
+  readonly message: CoordinatorMessage
+}
+
+/**
+ * Disk before network, as structure: `then` leaves only when the log has answered that the records are on
+ * stable storage, and never if it failed. A lazy append waits for the next forced one, or for a short time.
+ */
+export interface AppendEffect {
+  readonly type: 'append'
+  readonly records: readonly LogRecord[]
+  readonly forced: boolean
+  readonly token: AppendToken
+  readonly then: readonly SendEffect[]
+}
+
+/** What recovery must know of a participant. */
+export type RecoverySignal =
+  | { readonly type: 'link_up' }
+  | { readonly type: 'link_down'; readonly reason: string }
+  /** Another resource under a known name (R10). */
+  | { readonly type: 'impostor'; readonly reason: string }
+  /** A decision could not be delivered in the ordinary way. */
+  | { readonly type: 'owed'; readonly reason: string }
+  | { readonly type: 'scanned'; readonly unsettled: boolean }
+  | { readonly type: 'scan_failed'; readonly reason: string }
+  /** A delivery was answered "unknown", or not at all. */
+  | { readonly type: 'delivery_failed'; readonly reason: string }
+  /** Nothing is left of what recovery had to deliver. */
+  | { readonly type: 'settled' }
+
+export type Effect =
+  | SendEffect
+  | AppendEffect
+  | {
+      readonly type: 'reply'
+      readonly replyTo: ReplyTo
+      readonly transaction: TransactionView
+      readonly replayed: boolean
+    }
+  | { readonly type: 'refuse'; readonly replyTo: ReplyTo; readonly error: PledgedError }
+  | { readonly type: 'find_request'; readonly asked: NamedEvent }
+  | { readonly type: 'find_transaction'; readonly xid: Xid; readonly purpose: FindPurpose }
+  | { readonly type: 'welcome'; readonly participant: string; readonly link: number }
+  | {
+      readonly type: 'dismiss'
+      readonly participant: string
+      readonly link: number
+      readonly reason: string
+      readonly retryAfterMs?: number | undefined
+    }
+  | { readonly type: 'recovery'; readonly participant: string; readonly signal: RecoverySignal }
+  /** The log may drop what is at or below (R9 holds). */
+  | { readonly type: 'forget'; readonly through: { epochNumber: number; sequence: number } }

@@ -1,0 +1,61 @@
+/**
+ * Ended transactions leave memory when their last record is durable; then their witnesses may go (R5). Ended
+ * transactions leave the log when nobody can ask about them: `forgottenThrough` passes an xid only when every
+ * known participant has since shown that it holds nothing at or below it (R9).
+ */
+import { present } from '../base/assert.ts'
+import type { Xid } from '../base/ids.ts'
+import { compareXids } from '../base/ids.ts'
+import type { Transaction, Turn, XidPosition } from './state.ts'
+
+/** The last record of an ended transaction is durable. */
+export function releaseEnded(turn: Turn, xid: Xid): void {
+  const transaction = present(turn.state.transactions.get(xid), 'an ended transaction waits for its record')
+  turn.state.transactions.delete(xid)
+  if (transaction.request !== undefined) turn.state.requests.release(transaction.request)
+  sweepWitnesses(turn, transaction)
+}
+
+/** By exact xid, never by age or range; never after a heuristic, whose witness is the evidence. */
+function sweepWitnesses(turn: Turn, transaction: Transaction): void {
+  if (transaction.heuristic) return
+  for (const branch of transaction.branches) {
+    if (branch.state !== 'committed' && branch.state !== 'aborted') continue
+    const participant = turn.state.participants.get(branch.participant)
+    if (participant === undefined || !participant.keepsWitnesses) continue
+    if (participant.link === undefined) {
+      participant.forgets.push(transaction.xid)
+      continue
+    }
+    turn.effects.push({
+      type: 'send',
+      participant: participant.name,
+      message: { type: 'forget', xid: transaction.xid },
+    })
+  }
+}
+
+/** Retention has passed for everything at or below: a candidate, to be confirmed by every participant. */
+export function considerForgetting(turn: Turn, through: XidPosition): void {
+  const { state } = turn
+  if (state.forgottenThrough !== undefined && compareXids(through, state.forgottenThrough) <= 0) return
+  state.forgetCandidate = { through, namedMs: turn.now.monotonicMs }
+  for (const participant of state.participants.values()) participant.clearOfCandidate = false
+  forgetWhenClear(turn)
+}
+
+export function forgetWhenClear(turn: Turn): void {
+  const { state } = turn
+  const candidate = state.forgetCandidate
+  if (candidate === undefined || state.failure !== undefined) return
+  for (const participant of state.participants.values()) {
+    if (participant.known && !participant.clearOfCandidate) return
+  }
+  for (const transaction of state.transactions.values()) {
+    if (compareXids(transaction, candidate.through) <= 0) return
+  }
+  // From here nothing at or below is presumed aborted, whether or not the log comes to record it.
+  state.forgottenThrough = candidate.through
+  state.forgetCandidate = undefined
+  turn.effects.push({ type: 'forget', through: candidate.through })
+}

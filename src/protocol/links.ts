@@ -1,0 +1,115 @@
+/** Participants that come and go. A name is bound to one resource (R10); the newest link fences the older ones. */
+
+import { decideAbort, participantOf } from './ending.ts'
+import { askAgain, askedLost } from './holding.ts'
+import type { ParticipantIdentity } from './messages.ts'
+import type { ParticipantState, Turn } from './state.ts'
+import { newParticipant } from './state.ts'
+
+export function openLink(turn: Turn, identity: ParticipantIdentity, link: number): void {
+  const participant = turn.state.participants.get(identity.name) ?? newParticipant(identity.name)
+  turn.state.participants.set(identity.name, participant)
+  if (isImpostor(participant, identity)) {
+    const reason =
+      `participant "${identity.name}" is bound to resource ${participant.resourceId}, and this is ` +
+      `${identity.resourceId}: give the other resource a name of its own`
+    dismiss(turn, participant, link, reason)
+    turn.effects.push({ type: 'recovery', participant: identity.name, signal: { type: 'impostor', reason } })
+    return
+  }
+  if (participant.admitting !== undefined) {
+    dismiss(turn, participant, participant.admitting, 'a newer link of this participant replaced it')
+  }
+  const changed =
+    !participant.known ||
+    participant.kind !== identity.kind ||
+    participant.keepsWitnesses !== identity.keepsWitnesses ||
+    participant.resourceId !== identity.resourceId
+  participant.kind = identity.kind
+  participant.keepsWitnesses = identity.keepsWitnesses
+  if (identity.resourceId !== '') participant.resourceId = identity.resourceId
+  participant.admitting = link
+  if (changed) recordParticipant(turn, participant, link)
+  else admitted(turn, participant.name, link)
+}
+
+function isImpostor(participant: ParticipantState, identity: ParticipantIdentity): boolean {
+  return participant.known && participant.resourceId !== '' && participant.resourceId !== identity.resourceId
+}
+
+/** Who takes part must be in the log before its first prepare: forgetting waits for all of them (R9). */
+function recordParticipant(turn: Turn, participant: ParticipantState, link: number): void {
+  const { name, kind, resourceId, keepsWitnesses } = participant
+  if (turn.state.failure !== undefined) {
+    dismiss(turn, participant, link, turn.state.failure.message)
+    participant.admitting = undefined
+    return
+  }
+  turn.effects.push({
+    type: 'append',
+    records: [{ type: 'participant', name, kind, resourceId, keepsWitnesses, timeMs: turn.now.wallMs }],
+    forced: true,
+    token: { of: 'participant', name, link },
+    then: [],
+  })
+}
+
+export function admitted(turn: Turn, name: string, link: number): void {
+  const participant = participantOf(turn, name)
+  participant.known = true
+  if (participant.admitting !== link) return
+  participant.admitting = undefined
+  if (participant.link !== undefined) {
+    const older = participant.link
+    dropLink(turn, participant, 'a newer link of this participant replaced it')
+    dismiss(turn, participant, older, 'a newer link of this participant replaced it')
+  }
+  participant.link = link
+  turn.effects.push({ type: 'welcome', participant: name, link })
+  turn.effects.push({ type: 'recovery', participant: name, signal: { type: 'link_up' } })
+  askAgain(turn, participant)
+  for (const xid of participant.forgets.splice(0)) {
+    turn.effects.push({ type: 'send', participant: name, message: { type: 'forget', xid } })
+  }
+}
+
+export function closeLink(turn: Turn, name: string, link: number, reason: string): void {
+  const participant = turn.state.participants.get(name)
+  if (participant === undefined) return
+  if (participant.admitting === link) participant.admitting = undefined
+  if (participant.link !== link) return
+  dropLink(turn, participant, reason)
+  turn.effects.push({ type: 'recovery', participant: name, signal: { type: 'link_down', reason } })
+}
+
+/** Ends a link that is of no use, as if the participant had. */
+export function cutLink(turn: Turn, participant: ParticipantState, reason: string): void {
+  if (participant.link === undefined) return
+  dismiss(turn, participant, participant.link, reason)
+  closeLink(turn, participant.name, participant.link, reason)
+}
+
+/** Whoever was lost before an append was posted costs its transactions their commit; what was sent is sent again. */
+function dropLink(turn: Turn, participant: ParticipantState, reason: string): void {
+  participant.link = undefined
+  participant.scan = undefined
+  for (const [xid, owed] of participant.owed) {
+    owed.sentMs = undefined
+    owed.lastError = reason
+    participant.troubled.add(xid)
+    const branch = owed.transaction?.branches.find((other) => other.participant === participant.name)
+    if (branch !== undefined) branch.lastError = { message: reason, timeMs: turn.now.wallMs }
+  }
+  for (const transaction of participant.voting) {
+    decideAbort(turn, transaction, {
+      cause: 'participant_lost',
+      message: `participant "${participant.name}" was lost: ${reason}`,
+      retryable: true,
+    })
+  }
+  askedLost(turn, participant.name)
+}
+
+function dismiss(turn: Turn, participant: ParticipantState, link: number, reason: string): void {
+  turn.effects.push({ type: 'dismiss', participant: participant.name, link, reason })
+}

@@ -1,0 +1,107 @@
+/**
+ * What a log answers when it is asked for an xid, in this order: its record; active; not issued yet, or of
+ * another log or an unknown epoch: unknown; at or below `forgottenThrough`: unknown, forgotten; else aborted,
+ * by presumption (I6).
+ */
+import { PledgedError } from '../base/errors.ts'
+import type { Xid, XidParts } from '../base/ids.ts'
+import { compareXids, parseXid } from '../base/ids.ts'
+import { guarded } from './admission.ts'
+import type { FindPurpose, GetEvent, NamedEvent } from './events.ts'
+import type { KeptTransaction } from './records.ts'
+import type { ProtocolState, Turn } from './state.ts'
+import { viewOf, viewOfKept, viewWithoutRecord } from './view.ts'
+
+export type Standing = 'issued' | 'foreign' | 'not_issued'
+
+/** Whether this log could have issued the xid. */
+export function standingOf(state: ProtocolState, parts: XidParts): Standing {
+  if (parts.logId !== state.logId || !state.epochs.has(parts.epoch)) return 'foreign'
+  if (parts.epoch === state.epoch && parts.sequence >= state.nextSequence) return 'not_issued'
+  return 'issued'
+}
+
+export function isForgotten(
+  state: ProtocolState,
+  parts: Pick<XidParts, 'epochNumber' | 'sequence'>,
+): boolean {
+  return state.forgottenThrough !== undefined && compareXids(parts, state.forgottenThrough) <= 0
+}
+
+/** The xid, if this log has issued it; throws MALFORMED_XID, FOREIGN_XID or XID_NOT_FOUND. */
+export function issuedHere(state: ProtocolState, text: string): Xid {
+  const parts = parseXid(text)
+  switch (standingOf(state, parts)) {
+    case 'issued':
+      return text as Xid
+    case 'foreign':
+      throw new PledgedError(
+        'FOREIGN_XID',
+        parts.logId === state.logId
+          ? `${text} is of epoch ${parts.epoch}, which this log has not opened: it may have been restored from a copy`
+          : `${text} is of log ${parts.logId}, and this is log ${state.logId}: ask the daemon that issued it`,
+      )
+    case 'not_issued':
+      throw new PledgedError('XID_NOT_FOUND', `${text} has not been issued`)
+  }
+}
+
+/** The name that the log may have to be asked for. */
+export function nameOf(event: NamedEvent): string | undefined {
+  if (event.type !== 'get') return event.request.name?.requestId
+  return 'requestId' in event.request ? event.request.requestId : undefined
+}
+
+export function getTransaction(turn: Turn, event: GetEvent): void {
+  const { replyTo, request } = event
+  guarded(turn, replyTo, () => {
+    if ('requestId' in request && mustAskLog(turn, request.caller, request.requestId)) {
+      turn.effects.push({ type: 'find_request', asked: event })
+      return
+    }
+    const xid =
+      'xid' in request
+        ? issuedHere(turn.state, request.xid)
+        : xidOfRequest(turn.state, request.caller, request.requestId)
+    const transaction = turn.state.transactions.get(xid)
+    if (transaction === undefined) askLog(turn, xid, { for: 'answer', replyTo, replayed: false })
+    else turn.effects.push({ type: 'reply', replyTo, transaction: viewOf(transaction), replayed: false })
+  })
+}
+
+export function mustAskLog(turn: Turn, caller: string, requestId: string): boolean {
+  const { requests } = turn.state
+  return requests.get(caller, requestId) === undefined && requests.mustAskLog(caller, requestId)
+}
+
+function xidOfRequest(state: ProtocolState, caller: string, requestId: string): Xid {
+  const attempts = state.requests.get(caller, requestId)?.attempts ?? []
+  const found = attempts.find((attempt) => attempt.outcome === 'committed') ?? attempts.at(-1)
+  if (found !== undefined) return found.xid
+  throw new PledgedError(
+    'REQUEST_NOT_FOUND',
+    `nothing is known of request_id ${JSON.stringify(requestId)}: it never arrived, was aborted by a restart, or is no longer kept`,
+  )
+}
+
+export function askLog(turn: Turn, xid: Xid, purpose: FindPurpose): void {
+  turn.effects.push({ type: 'find_transaction', xid, purpose })
+}
+
+export function answerFound(
+  turn: Turn,
+  xid: Xid,
+  purpose: Extract<FindPurpose, { for: 'answer' }>,
+  kept: KeptTransaction | undefined,
+): void {
+  const { replyTo, replayed } = purpose
+  const active = turn.state.transactions.get(xid)
+  const forgotten = isForgotten(turn.state, parseXid(xid))
+  const transaction =
+    active !== undefined
+      ? viewOf(active)
+      : kept !== undefined
+        ? viewOfKept(kept)
+        : viewWithoutRecord(xid, forgotten ? 'unknown' : 'aborted')
+  turn.effects.push({ type: 'reply', replyTo, transaction, replayed })
+}

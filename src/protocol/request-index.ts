@@ -1,0 +1,77 @@
+/**
+ * Requests by the name that their clients gave them. The index holds what is in flight and the youngest of what
+ * has ended; older ones are in the log, and `mayBeInLog` says when a name that isn't here must be looked up there.
+ */
+import type { Xid } from '../base/ids.ts'
+
+export interface Attempt {
+  readonly attempt: number
+  readonly xid: Xid
+  outcome: 'pending' | 'committed' | 'aborted'
+}
+
+export interface RequestEntry {
+  readonly digest: string
+  readonly attempts: Attempt[]
+}
+
+export class RequestIndex {
+  readonly #entries = new Map<string, RequestEntry>()
+  readonly #released = new Set<string>()
+  readonly #missing = new Set<string>()
+  readonly #rememberedMax: number
+  #mayBeInLog: boolean
+
+  constructor(rememberedMax: number, mayBeInLog: boolean) {
+    this.#rememberedMax = rememberedMax
+    this.#mayBeInLog = mayBeInLog
+  }
+
+  /** Whether a name that isn't in the index may be in the log; asked once, the answer is spent. */
+  mustAskLog(caller: string, requestId: string): boolean {
+    if (!this.#mayBeInLog) return false
+    return !this.#missing.delete(keyOf(caller, requestId))
+  }
+
+  /** The log does not have it either. */
+  addMissing(caller: string, requestId: string): void {
+    this.#missing.add(keyOf(caller, requestId))
+  }
+
+  get(caller: string, requestId: string): RequestEntry | undefined {
+    return this.#entries.get(keyOf(caller, requestId))
+  }
+
+  add(request: { caller: string; requestId: string; digest: string }, attempt: Attempt): void {
+    const key = keyOf(request.caller, request.requestId)
+    const entry = this.#entries.get(key)
+    if (entry === undefined) this.#entries.set(key, { digest: request.digest, attempts: [attempt] })
+    else entry.attempts.push(attempt)
+    this.#released.delete(key)
+  }
+
+  settle(request: { caller: string; requestId: string }, xid: Xid, outcome: 'committed' | 'aborted'): void {
+    const entry = this.#entries.get(keyOf(request.caller, request.requestId))
+    const attempt = entry?.attempts.find((other) => other.xid === xid)
+    if (attempt !== undefined) attempt.outcome = outcome
+  }
+
+  /** The log has the last record of its last attempt: the entry may be given up once it is among the oldest. */
+  release(request: { caller: string; requestId: string }): void {
+    const key = keyOf(request.caller, request.requestId)
+    const entry = this.#entries.get(key)
+    if (entry === undefined || entry.attempts.some((attempt) => attempt.outcome === 'pending')) return
+    this.#released.add(key)
+    if (this.#released.size <= this.#rememberedMax) return
+    for (const oldest of this.#released) {
+      this.#released.delete(oldest)
+      this.#entries.delete(oldest)
+      this.#mayBeInLog = true
+      return
+    }
+  }
+}
+
+function keyOf(caller: string, requestId: string): string {
+  return `${caller}\n${requestId}`
+}

@@ -1,0 +1,148 @@
+/** What applications ask of the coordinator, and the shape of the answers, apart from any transport. */
+import type { Xid } from '../base/ids.ts'
+import type { Evidence, Vote } from './messages.ts'
+import type { AbortCause } from './records.ts'
+
+export interface BranchWork {
+  readonly participant: string
+  /** Opaque to the coordinator. */
+  readonly work: Uint8Array
+}
+
+/** Lets a client ask again for a request whose answer it lost. */
+export interface RequestName {
+  readonly requestId: string
+  /** 1 for the first; the deliberate retry of an aborted attempt is the next. */
+  readonly attempt: number
+  /** Milliseconds since 1970, by the client's clock, when the first attempt was first sent. */
+  readonly firstSentTimeMs?: number | undefined
+}
+
+export type WaitFor = 'decision' | 'completion'
+
+interface ExecuteOptions {
+  readonly caller: string
+  readonly name?: RequestName | undefined
+  readonly branches: readonly BranchWork[]
+  readonly prepareTimeoutMs?: number | undefined
+  readonly waitFor: WaitFor
+  /** Milliseconds until the caller stops waiting. */
+  readonly deadlineInMs?: number | undefined
+  readonly traceparent?: string | undefined
+}
+
+export interface ExecuteRequest extends ExecuteOptions {}
+
+export interface BeginRequest {
+  readonly caller: string
+  readonly idleTimeoutMs?: number | undefined
+  readonly traceparent?: string | undefined
+}
+
+export interface CommitRequest extends ExecuteOptions {
+  readonly xid: string
+}
+
+export interface AbortRequest {
+  readonly caller: string
+  readonly xid: string
+}
+
+export type GetRequest =
+  | { readonly caller: string; readonly xid: string }
+  | { readonly caller: string; readonly requestId: string }
+
+export interface Answer {
+  readonly transaction: TransactionView
+  /** The request had been made before; nothing was run for it now. */
+  readonly replayed: boolean
+}
+
+/** The coordinator as applications see it. Rejects with PledgedError where a request was not accepted. */
+export interface TransactionApi {
+  execute(request: ExecuteRequest): Promise<Answer>
+  begin(request: BeginRequest): Promise<Answer>
+  commit(request: CommitRequest): Promise<Answer>
+  abort(request: AbortRequest): Promise<Answer>
+  get(request: GetRequest): Promise<Answer>
+}
+
+export const TRANSACTION_STATES = [
+  'active',
+  'preparing',
+  'committing',
+  'aborting',
+  'committed',
+  'aborted',
+] as const
+export type TransactionState = (typeof TRANSACTION_STATES)[number]
+
+/** pending: not decided yet. unknown: can not be learned; never rounded to one of the others. */
+export type Outcome = 'pending' | 'committed' | 'aborted' | 'unknown'
+
+export const BRANCH_STATES = [
+  'enlisted',
+  'preparing',
+  'prepared',
+  'read_only',
+  'committing',
+  'committed',
+  'aborting',
+  'aborted',
+  'heuristic_committed',
+  'heuristic_aborted',
+  'forgotten',
+] as const
+export type BranchState = (typeof BRANCH_STATES)[number]
+
+export interface BranchView {
+  readonly participant: string
+  readonly state: BranchState
+  readonly vote?: Vote | undefined
+  /** Deliveries of the decision that were tried. */
+  readonly attempts: number
+  readonly lastError?: { readonly message: string; readonly timeMs: number } | undefined
+  readonly evidence: Evidence
+}
+
+export const TIMELINE_KINDS = [
+  'begun',
+  'prepare_sent',
+  'voted',
+  'append_posted',
+  'decided',
+  'delivery_tried',
+  'acknowledged',
+  'ended',
+  'broken',
+  'operator',
+] as const
+export type TimelineKind = (typeof TIMELINE_KINDS)[number]
+
+export interface TimelineEvent {
+  readonly timeMs: number
+  /** Empty for the transaction as a whole. */
+  readonly participant: string
+  readonly kind: TimelineKind
+  readonly message: string
+}
+
+/** One transaction as clients and operators see it. Times are milliseconds since 1970. */
+export interface TransactionView {
+  readonly xid: Xid
+  readonly state: TransactionState
+  readonly outcome: Outcome
+  readonly abortCause?: AbortCause | undefined
+  readonly abortMessage: string
+  /** Aborted for a reason that may be gone at the next attempt. */
+  readonly retryable: boolean
+  readonly branches: readonly BranchView[]
+  readonly heuristic: boolean
+  readonly requestId: string
+  readonly attempt: number
+  readonly createTimeMs: number
+  readonly decideTimeMs?: number | undefined
+  readonly endTimeMs?: number | undefined
+  readonly timeline: readonly TimelineEvent[]
+  readonly traceparent: string
+}

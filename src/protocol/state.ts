@@ -1,0 +1,233 @@
+/**
+ * The state of the core: what is unfinished, who takes part, which requests are remembered. It is mutable and
+ * belongs to `step` alone; the shell reads it through the views.
+ */
+import type { PledgedError } from '../base/errors.ts'
+import type { Epoch, LogId, Xid } from '../base/ids.ts'
+import { epochNumber } from '../base/ids.ts'
+import type { Limits } from '../base/limits.ts'
+import { Deadlines } from './deadlines.ts'
+import type { Effect } from './effects.ts'
+import type { Now, ReplyTo } from './events.ts'
+import type { Evidence, HeldBranch, Verb, Vote } from './messages.ts'
+import type { AbortCause, DecisionRecord, HeuristicRecord, ParticipantRecord, RequestRef } from './records.ts'
+import { RequestIndex } from './request-index.ts'
+import type { BranchState, TimelineEvent, WaitFor } from './requests.ts'
+
+/**
+ * active: begun, no branches yet. preparing: votes are out. appending: the decision is posted; from here only
+ * the log's answer moves it (R1). resolving: likewise, for an operator's abort. committing and aborting: decided,
+ * not acknowledged by all. ended: acknowledged by all, its last record is not durable yet.
+ */
+export type Phase = 'active' | 'preparing' | 'appending' | 'resolving' | 'committing' | 'aborting' | 'ended'
+
+export interface Branch {
+  readonly participant: string
+  state: BranchState
+  vote: Vote | undefined
+  attempts: number
+  lastError: { readonly message: string; readonly timeMs: number } | undefined
+  evidence: Evidence
+}
+
+export interface Waiter {
+  readonly replyTo: ReplyTo
+  readonly waitFor: WaitFor
+  readonly replayed: boolean
+  readonly transaction: Transaction
+}
+
+export interface Transaction {
+  readonly xid: Xid
+  readonly epochNumber: number
+  readonly sequence: number
+  readonly owner: string
+  readonly createTimeMs: number
+  readonly traceparent: string
+  request: RequestRef | undefined
+  phase: Phase
+  decision: Verb | undefined
+  /** The append of its decision failed: nobody knows until the log is opened again (R6). */
+  unknown: boolean
+  cause: AbortCause | undefined
+  message: string
+  retryable: boolean
+  heuristic: boolean
+  branches: Branch[]
+  votesMissing: number
+  /** Branches that have not acknowledged the decision. */
+  unacknowledged: number
+  prepareSent: Now | undefined
+  /** The shortest pledge_ttl among the yes votes. */
+  pledgeTtlMs: number | undefined
+  waiters: Waiter[]
+  decideTimeMs: number | undefined
+  endTimeMs: number | undefined
+  timeline: TimelineEvent[]
+}
+
+/** A decision that a participant has not acknowledged. */
+export interface Owed {
+  readonly verb: Verb
+  /** Undefined for a branch whose transaction is no longer in memory (presumed, or ended long ago). */
+  readonly transaction: Transaction | undefined
+  /** When it was last sent on the present link; undefined when it has to be sent (again). */
+  sentMs: number | undefined
+  attempts: number
+  readonly sinceTimeMs: number
+  lastError: string
+}
+
+/** A scan under way. */
+export interface Scan {
+  readonly startedMs: number
+  readonly held: HeldBranch[]
+  /** Branches that ended while the scan ran: the pages may still show them. */
+  readonly endedMeanwhile: Set<string>
+}
+
+export interface ParticipantState {
+  readonly name: string
+  kind: string
+  /** Bound to the name in the log; empty where the participant has none. */
+  resourceId: string
+  keepsWitnesses: boolean
+  /** The log knows it: prepares may be sent. */
+  known: boolean
+  /** The present link, or undefined. */
+  link: number | undefined
+  /** A link that waits for the record of its participant. */
+  admitting: number | undefined
+  readonly voting: Set<Transaction>
+  readonly owed: Map<Xid, Owed>
+  /** Those among `owed` that recovery delivers. */
+  readonly troubled: Set<Xid>
+  scan: Scan | undefined
+  foreign: readonly HeldBranch[]
+  /** Ended transactions whose witness may go, for a participant that is away. */
+  forgets: Xid[]
+  /** It has shown, since the present candidate of forgetting was named, that it holds nothing at or below it. */
+  clearOfCandidate: boolean
+}
+
+/** R4: before an undecided branch is presumed aborted, those that keep witnesses are asked. */
+export interface Inquiry {
+  readonly xid: Xid
+  readonly holders: Map<string, number>
+  readonly awaiting: Set<string>
+  readonly startedMs: number
+}
+
+export interface XidPosition {
+  readonly epochNumber: number
+  readonly sequence: number
+}
+
+export interface ProtocolState {
+  readonly limits: Limits
+  readonly logId: LogId
+  readonly epoch: Epoch
+  readonly epochNumber: number
+  readonly epochs: ReadonlySet<Epoch>
+  forgottenThrough: XidPosition | undefined
+  forgetCandidate: { readonly through: XidPosition; readonly namedMs: number } | undefined
+  nextSequence: number
+  readonly transactions: Map<Xid, Transaction>
+  readonly participants: Map<string, ParticipantState>
+  readonly requests: RequestIndex
+  readonly inquiries: Map<Xid, Inquiry>
+  /** Unacknowledged, by xid and participant. */
+  readonly heuristics: Map<string, HeuristicRecord>
+  /** Of votes that are missing and of owners that are idle. */
+  readonly deadlines: Deadlines<Transaction>
+  /** Of those that wait for completion. */
+  readonly waiterDeadlines: Deadlines<Waiter>
+  failure: PledgedError | undefined
+  draining: boolean
+  committed: number
+  aborted: number
+}
+
+/** What the log gave at its opening. */
+export interface Replay {
+  readonly logId: LogId
+  readonly epoch: Epoch
+  readonly epochs: readonly Epoch[]
+  readonly forgottenThrough?: XidPosition | undefined
+  readonly unended: readonly DecisionRecord[]
+  readonly heuristics: readonly HeuristicRecord[]
+  readonly participants: readonly ParticipantRecord[]
+  readonly keepsRequests: boolean
+}
+
+/** One step: the state, the time, and the effects so far. */
+export interface Turn {
+  readonly state: ProtocolState
+  readonly now: Now
+  readonly effects: Effect[]
+}
+
+export function emptyState(replay: Replay, limits: Limits): ProtocolState {
+  return {
+    limits,
+    logId: replay.logId,
+    epoch: replay.epoch,
+    epochNumber: epochNumber(replay.epoch),
+    epochs: new Set(replay.epochs),
+    forgottenThrough: replay.forgottenThrough,
+    forgetCandidate: undefined,
+    nextSequence: 1,
+    transactions: new Map(),
+    participants: new Map(),
+    requests: new RequestIndex(limits.requestsRememberedMax, replay.keepsRequests),
+    inquiries: new Map(),
+    heuristics: new Map(),
+    deadlines: new Deadlines(),
+    waiterDeadlines: new Deadlines(),
+    failure: undefined,
+    draining: false,
+    committed: 0,
+    aborted: 0,
+  }
+}
+
+export function newBranch(participant: string, state: BranchState): Branch {
+  return { participant, state, vote: undefined, attempts: 0, lastError: undefined, evidence: 'none' }
+}
+
+export function newParticipant(name: string): ParticipantState {
+  return {
+    name,
+    kind: '',
+    resourceId: '',
+    keepsWitnesses: false,
+    known: false,
+    link: undefined,
+    admitting: undefined,
+    voting: new Set(),
+    owed: new Map(),
+    troubled: new Set(),
+    scan: undefined,
+    foreign: [],
+    forgets: [],
+    clearOfCandidate: false,
+  }
+}
+
+export function heuristicKey(xid: Xid, participant: string): string {
+  return `${xid}/${participant}`
+}
+
+export function note(
+  turn: Turn,
+  transaction: Transaction,
+  kind: TimelineEvent['kind'],
+  participant = '',
+  message = '',
+): void {
+  // A branch that is tried for days must not grow without bound: the beginning is kept, it tells the story.
+  if (transaction.timeline.length >= TIMELINE_EVENTS_MAX) return
+  transaction.timeline.push({ timeMs: turn.now.wallMs, participant, kind, message })
+}
+
+const TIMELINE_EVENTS_MAX = 256

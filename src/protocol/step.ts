@@ -1,0 +1,113 @@
+/**
+ * The protocol core: `step(state, now, event) -> effects`. No I/O, no clock, no promise: events in, effects out.
+ * The same code runs in the daemon, embedded, and in the simulator's hundred thousand faulty histories.
+ *
+ * Presumed abort (Mohan, Lindsay, Obermarck: Transaction Management in the R* Distributed Database Management
+ * System, 1986), with the rules R1 to R17 of the design. What each file holds:
+ *
+ *   admission.ts   requests in: names, limits, begin, execute, commit, abort
+ *   voting.ts      prepare, votes, and the moment of decision
+ *   ending.ts      decision, delivery, acknowledgement, end
+ *   links.ts       participants that come and go
+ *   holding.ts     what participants hold prepared, and presumption
+ *   lookup.ts      what the log answers when it is asked for an xid
+ *   operator.ts    an operator's decision (R15)
+ *   forgetting.ts  retention (R9) and witnesses (R5)
+ */
+import { unreachable } from '../base/assert.ts'
+import {
+  abortTransaction,
+  beginTransaction,
+  commitTransaction,
+  executeTransaction,
+  requestFound,
+} from './admission.ts'
+import type { Effect } from './effects.ts'
+import { appended, appendFailed, deliverOwed, endReplayed, receiveResult } from './ending.ts'
+import type { Event, Now } from './events.ts'
+import { considerForgetting, releaseEnded } from './forgetting.ts'
+import { classifyHeld, receiveEvidence, receiveHeld, scanFailed, startScan } from './holding.ts'
+import { closeLink, openLink } from './links.ts'
+import { answerFound, getTransaction } from './lookup.ts'
+import { resolveTransaction } from './operator.ts'
+import type { ProtocolState, Turn } from './state.ts'
+import { drainExpired, startDrain, tick } from './time.ts'
+import { receiveVote } from './voting.ts'
+
+export function step(state: ProtocolState, now: Now, event: Event): Effect[] {
+  const turn: Turn = { state, now, effects: [] }
+  dispatch(turn, event)
+  return turn.effects
+}
+
+export type Step = typeof step
+
+function dispatch(turn: Turn, event: Event): void {
+  switch (event.type) {
+    case 'message':
+      return receiveMessage(turn, event)
+    case 'execute':
+      return executeTransaction(turn, event)
+    case 'appended':
+      if (event.token.of === 'end') return releaseEnded(turn, event.token.xid)
+      return appended(turn, event.token)
+    case 'append_failed':
+      return appendFailed(turn, event.token, event.failure)
+    case 'replayed':
+      return endReplayed(turn)
+    case 'tick':
+      return tick(turn)
+    case 'begin':
+      return beginTransaction(turn, event.replyTo, event.request)
+    case 'commit':
+      return commitTransaction(turn, event)
+    case 'abort':
+      return abortTransaction(turn, event.replyTo, event.request)
+    case 'get':
+      return getTransaction(turn, event)
+    case 'resolve':
+      return resolveTransaction(turn, event)
+    case 'request_found':
+      return requestFound(turn, event.asked, event.kept)
+    case 'transaction_found':
+      if (event.purpose.for === 'answer') return answerFound(turn, event.xid, event.purpose, event.kept)
+      return classifyHeld(turn, event.xid, event.purpose, event.kept)
+    case 'link_opened':
+      return openLink(turn, event.identity, event.link)
+    case 'link_closed':
+      return closeLink(turn, event.participant, event.link, event.reason)
+    case 'scan':
+      return startScan(turn, event.participant)
+    case 'deliver':
+      return deliverOwed(turn, event.participant)
+    case 'expired':
+      return considerForgetting(turn, event.through)
+    case 'drain':
+      return startDrain(turn)
+    case 'drain_expired':
+      return drainExpired(turn)
+    default:
+      return unreachable(event)
+  }
+}
+
+function receiveMessage(turn: Turn, event: Extract<Event, { type: 'message' }>): void {
+  const participant = turn.state.participants.get(event.participant)
+  // A newer link of the same participant has fenced the one that this message came by (R10).
+  if (participant === undefined || participant.link !== event.link) return
+  const message = event.message
+  switch (message.type) {
+    case 'vote':
+      return receiveVote(turn, participant, message.xid, message.vote)
+    case 'result':
+      return receiveResult(turn, participant, message)
+    case 'evidence_answer':
+      return receiveEvidence(turn, participant, message)
+    case 'held':
+      return receiveHeld(turn, participant, message.branches, message.nextPageToken)
+    case 'scan_failed':
+      return scanFailed(turn, participant, message.message)
+    default:
+      return unreachable(message)
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * Scenarios of the core as texts: a line that begins with `>` is an event, the lines below it are the effects.
+ * `#` begins a comment. The runner plays the shell's part: it holds the posted appends until the transcript says
+ * `> durable` or `> fails`, and the lookups until `> found`. An xid is written EPOCH.SEQUENCE.
+ *
+ * Run the tests with UPDATE_TRANSCRIPTS=1 to write what the core does now; then read the diff.
+ */
+import { PledgedError } from '../../base/errors.ts'
+import type { Epoch, LogId, Xid } from '../../base/ids.ts'
+import { compareXids, tryParseXid } from '../../base/ids.ts'
+import type { Limits } from '../../base/limits.ts'
+import { defaultLimits } from '../../base/limits.ts'
+import type { AppendEffect, Effect } from '../effects.ts'
+import type { Event } from '../events.ts'
+import { nameOf } from '../lookup.ts'
+import type {
+  AbortedRecord,
+  DecisionRecord,
+  HeuristicRecord,
+  KeptTransaction,
+  LogRecord,
+  ParticipantRecord,
+} from '../records.ts'
+import { replay } from '../replay.ts'
+import type { ProtocolState, XidPosition } from '../state.ts'
+import { step } from '../step.ts'
+import { formatEffect } from './format-effect.ts'
+import { parseEvent } from './parse-event.ts'
+
+const LOG_ID = 'k3f9qa7m2xw4' as LogId
+const EPOCHS = ['1-aaaa', '2-bbbb', '3-cccc', '4-dddd'] as Epoch[]
+
+export const transcriptLimits: Limits = {
+  ...defaultLimits,
+  prepareTimeoutMs: 1_000,
+  idleTimeoutMs: 5_000,
+  pledgeMarginMs: 200,
+  deliveryTimeoutMs: 1_000,
+  scanTimeoutMs: 1_000,
+  orphanGraceMs: 2_000,
+  retentionMs: 60_000,
+  workBytesMax: 16,
+  branchesPerTransactionMax: 3,
+  transactionsInFlightMax: 4,
+}
+
+/** The text with the effects that the core gives now. */
+export function playTranscript(text: string): string {
+  const run = new Run()
+  const output: string[] = []
+  for (const line of text.split('\n')) {
+    if (line.startsWith('> ')) output.push(line, ...run.play(line.slice(2)))
+    else if (line.startsWith('#') || line === '') output.push(line)
+  }
+  return `${output.join('\n').trimEnd()}\n`
+}
+
+export class Run {
+  state: ProtocolState
+  readonly durable: LogRecord[] = []
+  readonly posted: AppendEffect[] = []
+  readonly lookups: Extract<Effect, { type: 'find_request' | 'find_transaction' }>[] = []
+  readonly links = new Map<string, number>()
+  epochIndex = 0
+  nextLink = 1
+  nowMs = 0
+  /** The wall clock is ahead of the monotonic one by this much. */
+  wallAheadMs = 0
+  forgottenThrough: XidPosition | undefined
+
+  constructor() {
+    this.state = this.#open()
+  }
+
+  /** Carries out one line and answers with the effects as text. */
+  play(line: string): string[] {
+    const [word = '', ...rest] = line.split(' ')
+    switch (word) {
+      case 'durable':
+        return this.#answerAppend(rest[0] === 'all' ? this.posted.length : 1)
+      case 'fails':
+        return this.#failAppends()
+      case 'found':
+        return this.#found()
+      case 'restart':
+        return this.#restart()
+      case 'sleep':
+        this.wallAheadMs += Number(rest[0])
+        return []
+      case 'wait':
+        this.nowMs += Number(rest[0])
+        return this.#step({ type: 'tick' })
+      default:
+        return this.#step(parseEvent(this, word, rest))
+    }
+  }
+
+  /** `1042` of the present epoch, `1.1042` of another, or a full xid. */
+  xid(text: string): Xid {
+    if (/^\d+$/.test(text)) return `${LOG_ID}.${EPOCHS[this.epochIndex]}.${text}` as Xid
+    const [epoch = '', sequence = ''] = text.split('.')
+    if (/^\d+\.\d+$/.test(text)) return `${LOG_ID}.${EPOCHS[Number(epoch) - 1]}.${sequence}` as Xid
+    return text as Xid
+  }
+
+  #open(): ProtocolState {
+    const ended = new Set(this.durable.filter((record) => record.type === 'end').map((record) => record.xid))
+    const decisions = this.durable.filter((record): record is DecisionRecord => record.type === 'decision')
+    return replay(
+      {
+        logId: LOG_ID,
+        epoch: EPOCHS[this.epochIndex] as Epoch,
+        epochs: EPOCHS.slice(0, this.epochIndex + 1),
+        forgottenThrough: this.forgottenThrough,
+        unended: decisions.filter((record) => !ended.has(record.xid)),
+        heuristics: this.durable.filter((record): record is HeuristicRecord => record.type === 'heuristic'),
+        participants: this.durable.filter(
+          (record): record is ParticipantRecord => record.type === 'participant',
+        ),
+        keepsRequests: this.durable.some((record) => 'request' in record && record.request !== undefined),
+      },
+      transcriptLimits,
+    )
+  }
+
+  #restart(): string[] {
+    this.posted.length = 0
+    this.lookups.length = 0
+    this.links.clear()
+    this.epochIndex += 1
+    this.state = this.#open()
+    return this.#step({ type: 'replayed' })
+  }
+
+  #step(event: Event): string[] {
+    const now = { monotonicMs: this.nowMs, wallMs: 1_700_000_000_000 + this.nowMs + this.wallAheadMs }
+    return step(this.state, now, event).flatMap((effect) => this.#take(effect))
+  }
+
+  #take(effect: Effect): string[] {
+    if (effect.type === 'append') this.posted.push(effect)
+    if (effect.type === 'find_request' || effect.type === 'find_transaction') this.lookups.push(effect)
+    if (effect.type === 'forget') this.#forget(effect.through)
+    return formatEffect(effect)
+  }
+
+  #forget(through: XidPosition): void {
+    this.forgottenThrough = through
+    const stays = this.durable.filter((record) => {
+      const parts = 'xid' in record ? tryParseXid(record.xid) : undefined
+      return parts === undefined || compareXids(parts, through) > 0
+    })
+    this.durable.splice(0, this.durable.length, ...stays)
+  }
+
+  #answerAppend(count: number): string[] {
+    const output: string[] = []
+    for (const effect of this.posted.splice(0, count)) {
+      this.durable.push(...effect.records)
+      output.push(...this.#step({ type: 'appended', token: effect.token }))
+      for (const send of effect.then) output.push(...this.#take(send))
+    }
+    return output
+  }
+
+  #failAppends(): string[] {
+    const failure = new PledgedError('LOG_UNWRITABLE', 'the disk is full')
+    return this.posted.splice(0).flatMap(({ token }) => this.#step({ type: 'append_failed', token, failure }))
+  }
+
+  #found(): string[] {
+    const lookup = this.lookups.shift()
+    if (lookup === undefined) throw new Error('nothing is being looked up')
+    if (lookup.type === 'find_transaction') {
+      const { xid, purpose } = lookup
+      return this.#step({ type: 'transaction_found', xid, purpose, kept: this.#kept(xid) })
+    }
+    const { caller } = lookup.asked.request
+    const requestId = nameOf(lookup.asked)
+    const kept = this.durable.flatMap((record) => {
+      if (record.type !== 'decision' && record.type !== 'aborted') return []
+      const named = record.request?.caller === caller && record.request.requestId === requestId
+      return named ? [this.#kept(record.xid)].filter((found) => found !== undefined) : []
+    })
+    return this.#step({ type: 'request_found', asked: lookup.asked, kept })
+  }
+
+  #kept(xid: Xid): KeptTransaction | undefined {
+    const of = this.durable.filter((record) => 'xid' in record && record.xid === xid)
+    const record = of.find(
+      (other): other is DecisionRecord | AbortedRecord =>
+        other.type === 'decision' || other.type === 'aborted',
+    )
+    if (record === undefined) return undefined
+    return {
+      record,
+      end: of.find((other) => other.type === 'end'),
+      heuristics: of.filter((other) => other.type === 'heuristic'),
+    }
+  }
+}

@@ -1,0 +1,142 @@
+/** Transactions as clients and operators see them. */
+import type { Xid } from '../base/ids.ts'
+import type { KeptTransaction } from './records.ts'
+import type { BranchView, Outcome, TransactionState, TransactionView } from './requests.ts'
+import type { Branch, Transaction } from './state.ts'
+
+export function viewOf(transaction: Transaction): TransactionView {
+  return {
+    xid: transaction.xid,
+    state: stateOf(transaction),
+    outcome: outcomeOf(transaction),
+    abortCause: transaction.cause,
+    abortMessage: transaction.message,
+    retryable: transaction.retryable,
+    branches: transaction.branches.map(viewOfBranch),
+    heuristic: transaction.heuristic,
+    requestId: transaction.request?.requestId ?? '',
+    attempt: transaction.request?.attempt ?? 0,
+    createTimeMs: transaction.createTimeMs,
+    decideTimeMs: transaction.decideTimeMs,
+    endTimeMs: transaction.endTimeMs,
+    timeline: transaction.timeline.slice(),
+    traceparent: transaction.traceparent,
+  }
+}
+
+function stateOf(transaction: Transaction): TransactionState {
+  switch (transaction.phase) {
+    case 'appending':
+    case 'resolving':
+      return 'preparing'
+    case 'ended':
+      return transaction.decision === 'commit' ? 'committed' : 'aborted'
+    default:
+      return transaction.phase
+  }
+}
+
+function outcomeOf(transaction: Transaction): Outcome {
+  if (transaction.unknown) return 'unknown'
+  if (transaction.decision === undefined) return 'pending'
+  return transaction.decision === 'commit' ? 'committed' : 'aborted'
+}
+
+function viewOfBranch(branch: Branch): BranchView {
+  return {
+    participant: branch.participant,
+    state: branch.state,
+    vote: branch.vote,
+    attempts: branch.attempts,
+    lastError: branch.lastError,
+    evidence: branch.evidence,
+  }
+}
+
+/** An ended transaction, from what the log kept of it. */
+export function viewOfKept(kept: KeptTransaction): TransactionView {
+  const { record, end, heuristics } = kept
+  const commits = record.type === 'decision'
+  const endTimeMs = commits ? end?.endTimeMs : record.endTimeMs
+  const branchOf = (participant: string): BranchView => {
+    const broken = heuristics.find((other) => other.participant === participant)
+    const kind =
+      broken === undefined
+        ? undefined
+        : broken.ended === 'commit'
+          ? 'heuristic_committed'
+          : 'heuristic_aborted'
+    return {
+      participant,
+      state: kind ?? (commits ? 'committed' : 'aborted'),
+      attempts: 0,
+      evidence: broken?.evidence ?? 'none',
+    }
+  }
+  return {
+    xid: record.xid,
+    state: commits ? (end === undefined ? 'committing' : 'committed') : 'aborted',
+    outcome: commits ? 'committed' : 'aborted',
+    abortCause: commits ? undefined : record.cause,
+    abortMessage: commits ? '' : record.message,
+    retryable: commits ? false : record.retryable,
+    branches: [
+      ...record.branches.map(branchOf),
+      ...(commits ? record.readOnly : []).map((participant) => ({
+        ...branchOf(participant),
+        state: 'read_only' as const,
+      })),
+    ],
+    heuristic: heuristics.length > 0,
+    requestId: record.request?.requestId ?? '',
+    attempt: record.request?.attempt ?? 0,
+    createTimeMs: record.createTimeMs,
+    decideTimeMs: record.decideTimeMs,
+    endTimeMs,
+    timeline: timelineOf(kept),
+    traceparent: record.traceparent ?? '',
+  }
+}
+
+function timelineOf({ record, end, heuristics }: KeptTransaction): TransactionView['timeline'] {
+  const commits = record.type === 'decision'
+  const endTimeMs = commits ? end?.endTimeMs : record.endTimeMs
+  const whole = { participant: '', message: '' }
+  return [
+    { ...whole, timeMs: record.createTimeMs, kind: 'begun' },
+    {
+      ...whole,
+      timeMs: record.decideTimeMs,
+      kind: 'decided',
+      message: commits ? 'commit' : `abort: ${record.message}`,
+    },
+    ...heuristics.map(({ timeMs, participant, message }) => ({
+      timeMs,
+      participant,
+      kind: 'broken' as const,
+      message,
+    })),
+    ...(endTimeMs === undefined ? [] : [{ ...whole, timeMs: endTimeMs, kind: 'ended' as const }]),
+  ]
+}
+
+/** An xid without a record: what may be said of it, and why. */
+export function viewWithoutRecord(xid: Xid, outcome: 'aborted' | 'unknown'): TransactionView {
+  return {
+    xid,
+    state: 'aborted',
+    outcome,
+    abortMessage:
+      outcome === 'aborted'
+        ? 'presumed aborted: the log that issued it has no decision of it'
+        : 'older than what the log has kept: nobody can say how it ended',
+    retryable: false,
+    branches: [],
+    heuristic: false,
+    requestId: '',
+    attempt: 0,
+    createTimeMs: 0,
+    timeline: [],
+    traceparent: '',
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * The recovery machine of one participant:
+ *
+ *   away -> reconnecting -> scanning (what do you hold prepared?) -> delivering -> settled
+ *
+ * backing off when it can't, quarantined when another resource answers to its name. It is driven by xstate's
+ * pure transition(): events in, actions as data out, time as an event. A transaction that meets no fault never
+ * gets here. While a participant is in trouble one scan is its single probe; when the scan succeeds everything
+ * that is owed goes out at once.
+ */
+import { assign, initialTransition, setup, transition } from 'xstate'
+import type { Limits } from '../base/limits.ts'
+
+export type ParticipantRecoveryState =
+  | 'away'
+  | 'reconnecting'
+  | 'scanning'
+  | 'delivering'
+  | 'settled'
+  | 'backing_off'
+  | 'quarantined'
+
+export type ParticipantRecoveryEvent =
+  | { readonly type: 'link_up' }
+  | { readonly type: 'link_down'; readonly reason: string }
+  | { readonly type: 'dial_failed'; readonly reason: string }
+  | { readonly type: 'impostor'; readonly reason: string }
+  | { readonly type: 'owed'; readonly reason: string }
+  | { readonly type: 'scanned'; readonly unsettled: boolean }
+  | { readonly type: 'scan_failed'; readonly reason: string }
+  | { readonly type: 'delivery_failed'; readonly reason: string }
+  | { readonly type: 'settled' }
+  /** What was scheduled is due. */
+  | { readonly type: 'timer' }
+
+/** `schedule` replaces what was scheduled before; its delay is to be jittered. */
+export type ParticipantRecoveryAction =
+  | { readonly type: 'dial' | 'scan' | 'deliver' }
+  | { readonly type: 'schedule'; readonly delayMs: number }
+
+export type RecoveryLimits = Pick<
+  Limits,
+  'backoffMinMs' | 'backoffMaxMs' | 'scanUnsettledMs' | 'scanSettledMs'
+>
+
+interface Context {
+  readonly dials: boolean
+  readonly limits: RecoveryLimits
+  /** In a row, since something last went well. */
+  readonly failures: number
+  readonly lastError: string
+  /** Scans in a row that showed nothing unsettled; a late prepare of the past shows in the second (R12). */
+  readonly cleanScans: number
+}
+
+const machine = setup({
+  types: {
+    context: {} as Context,
+    events: {} as ParticipantRecoveryEvent,
+    input: {} as { dials: boolean; limits: RecoveryLimits },
+  },
+  guards: { dials: ({ context }) => context.dials },
+  actions: {
+    // Carried out by whoever drives the machine.
+    dial: () => {},
+    scan: () => {},
+    deliver: () => {},
+    schedule: (_context, _params: { delayMs: number }) => {},
+    failed: assign(({ context, event }) => ({
+      failures: context.failures + 1,
+      lastError: 'reason' in event ? event.reason : context.lastError,
+      cleanScans: 0,
+    })),
+    recovered: assign({ failures: 0, lastError: '' }),
+    scanned: assign(({ context, event }) => ({
+      cleanScans: event.type === 'scanned' && !event.unsettled ? context.cleanScans + 1 : 0,
+    })),
+    unclean: assign({ cleanScans: 0 }),
+  },
+}).createMachine({
+  id: 'participant',
+  context: ({ input }) => ({ ...input, failures: 0, lastError: '', cleanScans: 0 }),
+  initial: 'reconnecting',
+  on: { link_down: { target: '.away', actions: 'failed' } },
+  states: {
+    reconnecting: {
+      entry: 'dial',
+      always: { guard: ({ context }) => !context.dials, target: 'away' },
+      on: {
+        link_up: 'scanning',
+        dial_failed: { target: 'away', actions: 'failed' },
+        impostor: { target: 'quarantined', actions: 'failed' },
+      },
+    },
+    away: {
+      entry: { type: 'schedule', params: ({ context }) => ({ delayMs: backoffMs(context) }) },
+      on: {
+        link_up: 'scanning',
+        timer: { guard: 'dials', target: 'reconnecting' },
+        impostor: { target: 'quarantined', actions: 'failed' },
+      },
+    },
+    scanning: {
+      entry: 'scan',
+      on: {
+        link_up: { target: 'scanning', reenter: true },
+        scanned: { target: 'delivering', actions: 'scanned' },
+        scan_failed: { target: 'backing_off', actions: 'failed' },
+      },
+    },
+    delivering: {
+      entry: 'deliver',
+      on: {
+        link_up: { target: 'scanning', actions: 'unclean' },
+        settled: { target: 'settled', actions: 'recovered' },
+        delivery_failed: { target: 'backing_off', actions: 'failed' },
+      },
+    },
+    settled: {
+      entry: { type: 'schedule', params: ({ context }) => ({ delayMs: scanDelayMs(context) }) },
+      on: {
+        link_up: { target: 'scanning', actions: 'unclean' },
+        timer: 'scanning',
+        owed: 'delivering',
+        delivery_failed: { target: 'backing_off', actions: 'failed' },
+      },
+    },
+    backing_off: {
+      entry: { type: 'schedule', params: ({ context }) => ({ delayMs: backoffMs(context) }) },
+      on: { link_up: 'scanning', timer: 'scanning' },
+    },
+    quarantined: {
+      entry: { type: 'schedule', params: ({ context }) => ({ delayMs: context.limits.backoffMaxMs }) },
+      on: { link_up: 'scanning', timer: { guard: 'dials', target: 'reconnecting' } },
+    },
+  },
+})
+
+/** Exponential from the second failure on, capped. */
+function backoffMs({ failures, limits }: Context): number {
+  return Math.min(limits.backoffMaxMs, limits.backoffMinMs * 2 ** Math.min(Math.max(failures - 1, 0), 30))
+}
+
+function scanDelayMs({ cleanScans, limits }: Context): number {
+  return cleanScans < 2 ? limits.scanUnsettledMs : limits.scanSettledMs
+}
+
+export class ParticipantRecovery {
+  #snapshot: ReturnType<typeof initialTransition<typeof machine>>[0]
+  readonly #first: readonly ParticipantRecoveryAction[]
+
+  /** `dials`: the coordinator dials this participant; otherwise it waits for it to dial in. */
+  constructor(options: { readonly dials: boolean; readonly limits: RecoveryLimits }) {
+    const [snapshot, actions] = initialTransition(machine, options)
+    this.#snapshot = snapshot
+    this.#first = asData(actions, options.dials)
+  }
+
+  get state(): ParticipantRecoveryState {
+    return this.#snapshot.value as ParticipantRecoveryState
+  }
+
+  get lastError(): string {
+    return this.#snapshot.context.lastError
+  }
+
+  /** What the initial state asks for. */
+  start(): readonly ParticipantRecoveryAction[] {
+    return this.#first
+  }
+
+  send(event: ParticipantRecoveryEvent): readonly ParticipantRecoveryAction[] {
+    const [snapshot, actions] = transition(machine, this.#snapshot, event)
+    this.#snapshot = snapshot
+    return asData(actions, snapshot.context.dials)
+  }
+}
+
+function asData(
+  actions: readonly { readonly type: string; readonly params: unknown }[],
+  dials: boolean,
+): ParticipantRecoveryAction[] {
+  const data: ParticipantRecoveryAction[] = []
+  for (const { type, params } of actions) {
+    if (type === 'schedule') data.push({ type, delayMs: (params as { delayMs: number }).delayMs })
+    if (type === 'scan' || type === 'deliver' || (type === 'dial' && dials)) data.push({ type })
+  }
+  return data
+}
