@@ -23,7 +23,8 @@ export const CRASH_POINTS = {
   'coordinator.append.before-post': 'vote..decision',
   'coordinator.append.posted': 'append..answer',
   'coordinator.append.durable': 'append..answer',
-  'coordinator.answer.sent': 'decision..delivery',
+  // By then the deliveries are on their way too, or not: it lies in no window for sure.
+  'coordinator.answer.sent': undefined,
   'coordinator.delivery.before-send': 'decision..delivery',
   'coordinator.delivery.after-send': 'delivery..acknowledgement',
   'coordinator.acknowledgement.received': 'delivery..acknowledgement',
@@ -32,12 +33,12 @@ export const CRASH_POINTS = {
   'participant.prepare.received': undefined,
   'participant.vote.before-send': 'vote..decision',
   'participant.vote.after-send': 'vote..decision',
-  'participant.decision.received': 'decision..delivery',
+  'participant.decision.received': 'delivery..acknowledgement',
   'participant.decision.applied': 'delivery..acknowledgement',
   'participant.acknowledgement.sent': undefined,
   // An application that uses our SDK.
   'application.execute.sent': undefined,
-  'application.execute.answered': 'decision..delivery',
+  'application.execute.answered': undefined,
 } as const satisfies Record<string, CrashWindow | undefined>
 
 export type CrashPoint = keyof typeof CRASH_POINTS

@@ -13,6 +13,15 @@ export interface Limits {
   readonly batchItemsMax: number
   /** Bytes that may wait for a participant that does not read; beyond it its link is cut. */
   readonly linkQueueBytesMax: number
+  /** Bytes of one gRPC message; a work of `workBytesMax` always fits in. */
+  readonly messageBytesMax: number
+  /** A participant that dials in and doesn't introduce itself for that long is sent away. */
+  readonly helloTimeoutMs: number
+  /** A connection that carried nothing for that long is probed, and cut when the probe isn't answered in time. */
+  readonly keepaliveTimeMs: number
+  readonly keepaliveTimeoutMs: number
+  /** Time that open calls have to end when the server closes; then their connections are cut. */
+  readonly serverCloseTimeoutMs: number
   /** Prepares that a participant host runs at once before it stops reading its link. */
   readonly participantConcurrencyMax: number
   /** Records of one forced batch of the log. */
@@ -42,9 +51,6 @@ export interface Limits {
   readonly refusedRetryMs: number
   /** How long a connection may take to be made, or an attach to be answered. */
   readonly connectTimeoutMs: number
-  /** A connection that is silent for that long is probed, and dropped when the probe is not answered in time. */
-  readonly keepaliveIntervalMs: number
-  readonly keepaliveTimeoutMs: number
   /** How long the far end of a closed link may take to put its things away before it is ended. */
   readonly linkCloseTimeoutMs: number
   /** Time between scans of a participant with something unsettled, and without. */
@@ -67,6 +73,11 @@ export const defaultLimits: Limits = {
   batchBytesMax: 2 * MIB,
   batchItemsMax: 4_096,
   linkQueueBytesMax: 64 * MIB,
+  messageBytesMax: 4 * MIB,
+  helloTimeoutMs: 10 * SECOND,
+  keepaliveTimeMs: 10 * SECOND,
+  keepaliveTimeoutMs: 5 * SECOND,
+  serverCloseTimeoutMs: 2 * SECOND,
   participantConcurrencyMax: 4_096,
   appendBatchRecordsMax: 4_096,
   lazyAppendDelayMs: 100,
@@ -83,8 +94,6 @@ export const defaultLimits: Limits = {
   backoffMaxMs: 10 * SECOND,
   refusedRetryMs: MINUTE,
   connectTimeoutMs: 10 * SECOND,
-  keepaliveIntervalMs: 10 * SECOND,
-  keepaliveTimeoutMs: 5 * SECOND,
   linkCloseTimeoutMs: 5 * SECOND,
   scanUnsettledMs: 10 * SECOND,
   scanSettledMs: MINUTE,

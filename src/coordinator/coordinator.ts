@@ -3,7 +3,6 @@
  * event; a turn takes all that are queued, steps the core, carries out the effects, and flushes: records to the
  * log as one batch, messages to each participant as one batch. Nothing acts on an outside event at once.
  */
-import { assert, present } from '../base/assert.ts'
 import type { CrashPoints } from '../base/crash-points.ts'
 import { noCrashPoints } from '../base/crash-points.ts'
 import { PledgedError } from '../base/errors.ts'
@@ -31,9 +30,11 @@ import type { BootState } from '../recovery/index.ts'
 import { Boot } from '../recovery/index.ts'
 import type { Dialer, Link, LinkListener } from '../transport/link.ts'
 import { AppendQueue } from './append-queue.ts'
+import { Callers } from './callers.ts'
 import { digestOf } from './digest.ts'
-import { doubtOf, listTransactions, viewOfParticipant } from './inspection.ts'
+import { listTransactions, statusOf } from './inspection.ts'
 import { LinkTable } from './link-table.ts'
+import { Lookups } from './lookups.ts'
 import { Recoveries } from './recoveries.ts'
 import { Retention } from './retention.ts'
 import type {
@@ -75,11 +76,6 @@ interface Queued {
   readonly then: readonly SendEffect[]
 }
 
-interface Caller {
-  readonly resolve: (answer: Answer) => void
-  readonly reject: (error: PledgedError) => void
-}
-
 export class Coordinator implements TransactionApi, LinkListener, CoordinatorInspection {
   readonly #options: CoordinatorOptions
   readonly #crashPoints: CrashPoints
@@ -89,12 +85,12 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
   readonly #links: LinkTable
   readonly #recoveries: Recoveries
   readonly #retention: Retention
-  readonly #callers = new Map<number, Caller>()
+  readonly #callers = new Callers()
+  readonly #lookups: Lookups
   readonly #startedMs: number
   #state: ProtocolState | undefined
   #queue: Queued[] = []
   #turnScheduled = false
-  #nextCaller = 1
   #tick: { readonly atMs: number; readonly cancel: () => void } | undefined
   #stopped = false
   #drained: (() => void) | undefined
@@ -116,6 +112,11 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
     })
     const post = (event: Event) => this.#post(event)
     this.#recoveries = new Recoveries({ limits, clock, timers, random, dialers, listener: this, post })
+    this.#lookups = new Lookups({
+      log,
+      post,
+      refuse: (replyTo, error) => this.#refuse(replyTo, error),
+    })
     this.#retention = new Retention({ log, limits, clock, timers, post })
   }
 
@@ -199,26 +200,11 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
 
   status(): StatusView {
     const state = this.#serving()
-    const { monotonicMs } = this.#now()
-    let inFlight = 0
-    for (const transaction of state.transactions.values())
-      if (transaction.decision === undefined) inFlight += 1
-    return {
-      logId: state.logId,
-      epoch: state.epoch,
-      uptimeMs: monotonicMs - this.#startedMs,
-      inFlight,
-      ...doubtOf(state),
-      heuristics: state.heuristics.size,
-      committed: state.committed,
-      aborted: state.aborted,
+    return statusOf(state, {
+      uptimeMs: this.#now().monotonicMs - this.#startedMs,
       forcedWrites: this.#options.log.counters().forcedWrites,
-      draining: state.draining,
-      logFailure: state.failure,
-      participants: [...state.participants.values()].map((participant) =>
-        viewOfParticipant(state, participant, this.#recoveries.view(participant.name)),
-      ),
-    }
+      recoveryOf: (name) => this.#recoveries.view(name),
+    })
   }
 
   async listTransactions(query: TransactionQuery): Promise<TransactionPage> {
@@ -263,25 +249,23 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
     }
     await this.#recoveries.stop()
     await this.#options.log.close()
-    for (const caller of this.#callers.values()) {
-      caller.reject(new PledgedError('DRAINING', 'the daemon has shut down: ask for the outcome again later'))
-    }
-    this.#callers.clear()
+    this.#callers.refuseAll(
+      new PledgedError('DRAINING', 'the daemon has shut down: ask for the outcome again later'),
+    )
   }
 
   // --- Turns
 
-  #ask(event: (replyTo: number) => Event): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      if (this.#state === undefined || this.#stopped) {
-        reject(this.refusal() ?? new PledgedError('STARTING', 'the daemon is replaying its log'))
-        return
-      }
-      const replyTo = this.#nextCaller
-      this.#nextCaller += 1
-      this.#callers.set(replyTo, { resolve, reject })
-      this.#post(event(replyTo))
-    })
+  async #ask(event: (replyTo: number) => Event): Promise<Answer> {
+    if (this.#state === undefined || this.#stopped) {
+      throw this.refusal() ?? new PledgedError('STARTING', 'the daemon is replaying its log')
+    }
+    return this.#callers.wait((replyTo) => this.#post(event(replyTo)))
+  }
+
+  /** Once it has stopped every caller was refused already. */
+  #refuse(replyTo: number, error: PledgedError): void {
+    if (!this.#stopped) this.#callers.refuse(replyTo, error)
   }
 
   #post(event: Event, then: readonly SendEffect[] = NOTHING): void {
@@ -321,11 +305,11 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
         }
         return
       case 'reply':
-        this.#caller(effect.replyTo).resolve({ transaction: effect.transaction, replayed: effect.replayed })
+        this.#callers.answer(effect.replyTo, { transaction: effect.transaction, replayed: effect.replayed })
         this.#passAnswered(effect.transaction.outcome)
         return
       case 'refuse':
-        this.#caller(effect.replyTo).reject(effect.error)
+        this.#callers.refuse(effect.replyTo, effect.error)
         return
       case 'recovery':
         this.#recoveries.signal(effect.participant, effect.signal)
@@ -341,47 +325,17 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
         this.#retention.forget(effect.through)
         return
       case 'find_request':
-        this.#findRequest(effect)
+        this.#lookups.findRequest(effect)
         return
       case 'find_transaction':
-        this.#findTransaction(effect)
+        this.#lookups.findTransaction(effect)
         return
     }
-  }
-
-  #caller(replyTo: number): Caller {
-    const caller = present(this.#callers.get(replyTo), 'a caller is answered once')
-    this.#callers.delete(replyTo)
-    return caller
   }
 
   #welcome(number: number): void {
     const { logId, epoch, limits } = this.#serving()
     this.#links.admit(number)?.welcome({ logId, epoch, workBytesMax: limits.workBytesMax })
-  }
-
-  #findRequest({ asked }: Extract<Effect, { type: 'find_request' }>): void {
-    const { request } = asked
-    const requestId =
-      'requestId' in request ? request.requestId : 'name' in request ? request.name?.requestId : undefined
-    assert(requestId !== undefined, 'a request without a name is not looked up')
-    this.#options.log.findRequest(request.caller, requestId).then(
-      (kept) => this.#post({ type: 'request_found', asked, kept }),
-      (error: unknown) => this.#lookupFailed(asked.replyTo, error),
-    )
-  }
-
-  #findTransaction({ xid, purpose }: Extract<Effect, { type: 'find_transaction' }>): void {
-    this.#options.log.findTransaction(xid).then(
-      (kept) => this.#post({ type: 'transaction_found', xid, purpose, kept }),
-      // A branch that is held and could not be looked up shows again in the next scan.
-      (error: unknown) => this.#lookupFailed(purpose.for === 'answer' ? purpose.replyTo : undefined, error),
-    )
-  }
-
-  #lookupFailed(replyTo: number | undefined, error: unknown): void {
-    if (replyTo === undefined || !this.#callers.has(replyTo)) return
-    this.#caller(replyTo).reject(PledgedError.from(error))
   }
 
   #appendAnswered(batch: readonly AppendEffect[], failure: PledgedError | undefined): void {

@@ -6,13 +6,13 @@ import type { TransactionView } from '../protocol/requests.ts'
 import type { ParticipantState, ProtocolState, Transaction, XidPosition } from '../protocol/state.ts'
 import { viewOf, viewOfKept } from '../protocol/view.ts'
 import type { RecoveryView } from './recoveries.ts'
-import type { ParticipantView, TransactionPage, TransactionQuery } from './views.ts'
+import type { ParticipantView, StatusView, TransactionPage, TransactionQuery } from './views.ts'
 
 const PAGE_SIZE_MAX = 1_000
 const PAGE_SIZE_DEFAULT = 50
 
 /** A branch has pledged and has not acknowledged the decision, or there is none yet. */
-export function isInDoubt(transaction: Transaction): boolean {
+function isInDoubt(transaction: Transaction): boolean {
   return transaction.branches.some(
     (branch) =>
       branch.state === 'prepared' ||
@@ -21,13 +21,13 @@ export function isInDoubt(transaction: Transaction): boolean {
   )
 }
 
-export interface Doubt {
+interface Doubt {
   readonly inDoubt: number
   readonly oldestInDoubtTimeMs: number | undefined
 }
 
 /** Of the transactions in memory, and of the branches that participants hold of transactions that aren't. */
-export function doubtOf(state: ProtocolState): Doubt {
+function doubtOf(state: ProtocolState): Doubt {
   const since = new Map<string, number>()
   for (const transaction of state.transactions.values()) {
     if (isInDoubt(transaction)) since.set(transaction.xid, transaction.createTimeMs)
@@ -70,7 +70,7 @@ function summary(sinceTimesMs: Iterable<number>): Doubt {
   return { inDoubt, oldestInDoubtTimeMs }
 }
 
-export function viewOfParticipant(
+function viewOfParticipant(
   state: ProtocolState,
   participant: ParticipantState,
   recovery: RecoveryView | undefined,
@@ -87,6 +87,34 @@ export function viewOfParticipant(
     foreignBranches: participant.foreign.length,
     lastError: recovery?.lastError ?? '',
     nextTryTimeMs: recovery?.nextTryTimeMs,
+  }
+}
+
+/** What the state does not know of itself. */
+export interface Surroundings {
+  readonly uptimeMs: number
+  readonly forcedWrites: number
+  readonly recoveryOf: (name: string) => RecoveryView | undefined
+}
+
+export function statusOf(state: ProtocolState, around: Surroundings): StatusView {
+  let inFlight = 0
+  for (const transaction of state.transactions.values()) if (transaction.decision === undefined) inFlight += 1
+  return {
+    logId: state.logId,
+    epoch: state.epoch,
+    uptimeMs: around.uptimeMs,
+    inFlight,
+    ...doubtOf(state),
+    heuristics: state.heuristics.size,
+    committed: state.committed,
+    aborted: state.aborted,
+    forcedWrites: around.forcedWrites,
+    draining: state.draining,
+    logFailure: state.failure,
+    participants: [...state.participants.values()].map((participant) =>
+      viewOfParticipant(state, participant, around.recoveryOf(participant.name)),
+    ),
   }
 }
 

@@ -2,7 +2,7 @@
 import { PledgedError } from '../base/errors.ts'
 import { formatXid } from '../base/ids.ts'
 import { checkBranches, checkDeadline, checkName, checkTimeout, refusalOfNewWork } from './checks.ts'
-import { decideAbort } from './ending.ts'
+import { decideAbort } from './deciding.ts'
 import type { CommitEvent, ExecuteEvent, NamedEvent, ReplyTo } from './events.ts'
 import { askLog, getTransaction, issuedHere, nameOf } from './lookup.ts'
 import type { KeptTransaction } from './records.ts'

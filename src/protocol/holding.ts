@@ -6,13 +6,14 @@
 import { present } from '../base/assert.ts'
 import type { Xid } from '../base/ids.ts'
 import { compareXids, tryParseXid } from '../base/ids.ts'
-import { participantOf, recordHeuristic, sendDecision } from './ending.ts'
+import { recordHeuristic, sendDecision } from './delivering.ts'
 import type { FindPurpose } from './events.ts'
 import { forgetWhenClear } from './forgetting.ts'
 import { askLog, isForgotten, standingOf } from './lookup.ts'
 import type { HeldBranch, ParticipantMessage, Verb } from './messages.ts'
 import type { KeptTransaction } from './records.ts'
 import type { Inquiry, ParticipantState, Turn } from './state.ts'
+import { participantOf } from './state.ts'
 
 export function startScan(turn: Turn, name: string): void {
   const participant = participantOf(turn, name)

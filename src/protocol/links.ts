@@ -1,10 +1,10 @@
 /** Participants that come and go. A name is bound to one resource (R10); the newest link fences the older ones. */
 
-import { decideAbort, participantOf } from './ending.ts'
+import { decideAbort } from './deciding.ts'
 import { askAgain, askedLost } from './holding.ts'
 import type { ParticipantIdentity } from './messages.ts'
 import type { ParticipantState, Turn } from './state.ts'
-import { newParticipant } from './state.ts'
+import { newParticipant, participantOf } from './state.ts'
 
 export function openLink(turn: Turn, identity: ParticipantIdentity, link: number): void {
   const participant = turn.state.participants.get(identity.name) ?? newParticipant(identity.name)

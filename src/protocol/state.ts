@@ -2,6 +2,7 @@
  * The state of the core: what is unfinished, who takes part, which requests are remembered. It is mutable and
  * belongs to `step` alone; the shell reads it through the views.
  */
+import { present } from '../base/assert.ts'
 import type { PledgedError } from '../base/errors.ts'
 import type { Epoch, LogId, Xid } from '../base/ids.ts'
 import { epochNumber } from '../base/ids.ts'
@@ -212,6 +213,10 @@ export function newParticipant(name: string): ParticipantState {
     forgets: [],
     clearOfCandidate: false,
   }
+}
+
+export function participantOf(turn: Turn, name: string): ParticipantState {
+  return present(turn.state.participants.get(name), `participant ${name} is registered`)
 }
 
 export function heuristicKey(xid: Xid, participant: string): string {

@@ -7,7 +7,9 @@
  *
  *   admission.ts   requests in: names, limits, begin, execute, commit, abort
  *   voting.ts      prepare, votes, and the moment of decision
- *   ending.ts      decision, delivery, acknowledgement, end
+ *   deciding.ts    commit (append, then answer) and abort (presumed)
+ *   delivering.ts  phase two: deliveries, acknowledgements, broken pledges
+ *   ending.ts      the end record
  *   links.ts       participants that come and go
  *   holding.ts     what participants hold prepared, and presumption
  *   lookup.ts      what the log answers when it is asked for an xid
@@ -22,8 +24,10 @@ import {
   executeTransaction,
   requestFound,
 } from './admission.ts'
+import { appended, appendFailed } from './deciding.ts'
+import { deliverOwed, receiveResult } from './delivering.ts'
 import type { Effect } from './effects.ts'
-import { appended, appendFailed, deliverOwed, endReplayed, receiveResult } from './ending.ts'
+import { endReplayed } from './ending.ts'
 import type { Event, Now } from './events.ts'
 import { considerForgetting, releaseEnded } from './forgetting.ts'
 import { classifyHeld, receiveEvidence, receiveHeld, scanFailed, startScan } from './holding.ts'

@@ -1,5 +1,6 @@
 /** What time brings: votes that do not come, owners that fall silent, deliveries without answer, the drain. */
-import { answerWaiters, decideAbort, trouble } from './ending.ts'
+import { answerWaiters, decideAbort } from './deciding.ts'
+import { trouble } from './delivering.ts'
 import { expireInquiries } from './holding.ts'
 import { cutLink } from './links.ts'
 import type { ParticipantState, ProtocolState, Transaction, Turn } from './state.ts'

@@ -1,11 +1,12 @@
 /** Phase one: prepare goes to all branches at once, once; the votes come in; all yes is the moment of decision. */
 import type { Xid } from '../base/ids.ts'
-import { decideAbort, decideReadOnly, participantOf, postDecision, sendDecision } from './ending.ts'
+import { decideAbort, decideReadOnly, postDecision } from './deciding.ts'
+import { sendDecision } from './delivering.ts'
 import { findHeld } from './holding.ts'
 import type { Vote } from './messages.ts'
 import type { BranchWork } from './requests.ts'
 import type { Branch, ParticipantState, Transaction, Turn } from './state.ts'
-import { newBranch, note } from './state.ts'
+import { newBranch, note, participantOf } from './state.ts'
 
 export function prepareBranches(
   turn: Turn,

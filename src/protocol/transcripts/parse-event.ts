@@ -6,106 +6,105 @@ import type { Run } from './transcript.ts'
 
 type Words = readonly string[]
 
+interface Line {
+  readonly run: Run
+  readonly words: Words
+  readonly options: Record<string, string>
+}
+
 export function parseEvent(run: Run, word: string, rest: Words): Event {
-  const options = optionsOf(rest)
-  const words = rest.filter((other) => !/^[a-z]+=/.test(other))
-  const [first = '', second = '', third = '', fourth = ''] = words
-  switch (word) {
-    case 'attach':
-      return attach(run, first, options)
-    case 'detach':
-      return {
-        type: 'link_closed',
-        participant: first,
-        link: run.links.get(first) ?? 0,
-        reason: 'connection lost',
-      }
-    case 'execute':
-      return { type: 'execute', replyTo: Number(first), request: request(words.slice(1), options) }
-    case 'commit':
-      return {
-        type: 'commit',
-        replyTo: Number(first),
-        request: { ...request(words.slice(2), options), xid: run.xid(second) },
-      }
-    case 'begin':
-      return { type: 'begin', replyTo: Number(first), request: { caller: options.caller ?? 'app' } }
-    case 'abort':
-      return {
-        type: 'abort',
-        replyTo: Number(first),
-        request: { caller: options.caller ?? 'app', xid: run.xid(second) },
-      }
-    case 'get': {
-      const caller = options.caller ?? 'app'
-      const asked =
-        options.id === undefined ? { caller, xid: run.xid(second) } : { caller, requestId: options.id }
-      return { type: 'get', replyTo: Number(first), request: asked }
-    }
-    case 'resolve':
-      return {
-        type: 'resolve',
-        replyTo: Number(first),
-        xid: run.xid(second),
-        decision: third as Verb,
-        who: 'ops',
-        why: 'asked to',
-      }
-    case 'vote':
-      return message(
-        run,
-        first,
-        { type: 'vote', xid: run.xid(second), vote: voteOf(third, options) },
-        options,
-      )
-    case 'result':
-      return message(
-        run,
-        first,
-        {
-          type: 'result',
-          xid: run.xid(second),
-          verb: third as Verb,
-          result: fourth as BranchResult,
-          message: options.message ?? '',
-          evidence: (options.evidence ?? 'none') as Evidence,
-        },
-        options,
-      )
-    case 'evidence':
-      return message(
-        run,
-        first,
-        { type: 'evidence_answer', xid: run.xid(second), evidence: third as Evidence, message: '' },
-        options,
-      )
-    case 'held':
-      return message(
-        run,
-        first,
-        {
-          type: 'held',
-          branches: words.slice(1).map((text) => ({ xid: run.xid(text), prepareTimeMs: 0 })),
-          nextPageToken: options.next ?? '',
-        },
-        options,
-      )
-    case 'scanfailed':
-      return message(run, first, { type: 'scan_failed', message: 'busy' }, options)
-    case 'scan':
-    case 'deliver':
-      return { type: word, participant: first }
-    case 'expired': {
-      const [epoch = '', sequence = ''] = first.split('.')
-      return { type: 'expired', through: { epochNumber: Number(epoch), sequence: Number(sequence) } }
-    }
-    case 'drain':
-      return { type: 'drain' }
-    case 'drainexpired':
-      return { type: 'drain_expired' }
-    default:
-      throw new Error(`a transcript has no event "${word}"`)
-  }
+  const parse = { ...REQUESTS, ...PARTICIPANTS, ...TIME }[word]
+  if (parse === undefined) throw new Error(`a transcript has no event "${word}"`)
+  return parse({ run, words: rest.filter((other) => !/^[a-z]+=/.test(other)), options: optionsOf(rest) })
+}
+
+type Parsers = Readonly<Record<string, (line: Line) => Event>>
+
+const REQUESTS: Parsers = {
+  execute: ({ words, options }) => ({
+    type: 'execute',
+    replyTo: Number(words[0]),
+    request: request(words.slice(1), options),
+  }),
+  commit: ({ run, words: [replyTo, xid = '', ...participants], options }) => ({
+    type: 'commit',
+    replyTo: Number(replyTo),
+    request: { ...request(participants, options), xid: run.xid(xid) },
+  }),
+  begin: ({ words, options }) => ({
+    type: 'begin',
+    replyTo: Number(words[0]),
+    request: { caller: options['caller'] ?? 'app' },
+  }),
+  abort: ({ run, words: [replyTo, xid = ''], options }) => ({
+    type: 'abort',
+    replyTo: Number(replyTo),
+    request: { caller: options['caller'] ?? 'app', xid: run.xid(xid) },
+  }),
+  get: ({ run, words: [replyTo, xid = ''], options }) => {
+    const caller = options['caller'] ?? 'app'
+    const requestId = options['id']
+    const asked = requestId === undefined ? { caller, xid: run.xid(xid) } : { caller, requestId }
+    return { type: 'get', replyTo: Number(replyTo), request: asked }
+  },
+  resolve: ({ run, words: [replyTo, xid = '', decision] }) => ({
+    type: 'resolve',
+    replyTo: Number(replyTo),
+    xid: run.xid(xid),
+    decision: decision as Verb,
+    who: 'ops',
+    why: 'asked to',
+  }),
+}
+
+const PARTICIPANTS: Parsers = {
+  attach: ({ run, words: [name = ''], options }) => attach(run, name, options),
+  detach: ({ run, words: [name = ''] }) => ({
+    type: 'link_closed',
+    participant: name,
+    link: run.links.get(name) ?? 0,
+    reason: 'connection lost',
+  }),
+  vote: ({ run, words: [name = '', xid = '', vote = ''], options }) =>
+    message(run, name, { type: 'vote', xid: run.xid(xid), vote: voteOf(vote, options) }, options),
+  result: ({ run, words: [name = '', xid = '', verb, result], options }) =>
+    message(
+      run,
+      name,
+      {
+        type: 'result',
+        xid: run.xid(xid),
+        verb: verb as Verb,
+        result: result as BranchResult,
+        message: options['message'] ?? '',
+        evidence: (options['evidence'] ?? 'none') as Evidence,
+      },
+      options,
+    ),
+  evidence: ({ run, words: [name = '', xid = '', evidence], options }) =>
+    message(
+      run,
+      name,
+      { type: 'evidence_answer', xid: run.xid(xid), evidence: evidence as Evidence, message: '' },
+      options,
+    ),
+  held: ({ run, words: [name = '', ...xids], options }) => {
+    const branches = xids.map((text) => ({ xid: run.xid(text), prepareTimeMs: 0 }))
+    return message(run, name, { type: 'held', branches, nextPageToken: options['next'] ?? '' }, options)
+  },
+  scanfailed: ({ run, words: [name = ''], options }) =>
+    message(run, name, { type: 'scan_failed', message: 'busy' }, options),
+  scan: ({ words: [participant = ''] }) => ({ type: 'scan', participant }),
+  deliver: ({ words: [participant = ''] }) => ({ type: 'deliver', participant }),
+}
+
+const TIME: Parsers = {
+  expired: ({ words: [place = ''] }) => {
+    const [epochNumber = 0, sequence = 0] = place.split('.').map(Number)
+    return { type: 'expired', through: { epochNumber, sequence } }
+  },
+  drain: () => ({ type: 'drain' }),
+  drainexpired: () => ({ type: 'drain_expired' }),
 }
 
 function attach(run: Run, name: string, options: Record<string, string>): Event {

@@ -1,0 +1,42 @@
+/** The oracle: rows that must agree, counted in the databases themselves. */
+import { DatabaseSync } from 'node:sqlite'
+import { readOffset } from '../../participants/offsets/index.ts'
+import type { Fleet } from '../../src/demo/fleet.ts'
+import { GROUP, TOPIC } from '../../src/demo/names.ts'
+
+/** Where sink and offsets disagree, and what is still prepared; empty when all is well. */
+export function disagreements(fleet: Fleet, workers: number): string[] {
+  const found: string[] = []
+  for (let partition = 0; partition < workers; partition += 1) {
+    const { rows, distinct, last } = countSink(fleet.sinkFile, partition)
+    const offset = readOffset({ file: fleet.offsetsFile, group: GROUP, topic: TOPIC, partition })
+    if (rows !== offset || distinct !== offset || last !== offset - 1) {
+      found.push(
+        `worker ${partition}: offset ${offset}, sink ${rows} rows, ${distinct} distinct, last ${last}`,
+      )
+    }
+  }
+  for (const file of [fleet.sinkFile, fleet.offsetsFile]) {
+    const held = Number(query(file, 'SELECT count(*) AS n FROM pledged_in_doubt')['n'])
+    if (held > 0) found.push(`${held} prepared branches are left in ${file}`)
+  }
+  return found
+}
+
+function countSink(file: string, partition: number): { rows: number; distinct: number; last: number } {
+  const counted = query(
+    file,
+    `SELECT count(*) AS r, count(DISTINCT event) AS d, coalesce(max(event), -1) AS l
+     FROM events WHERE payload = '${partition}'`,
+  )
+  return { rows: Number(counted['r']), distinct: Number(counted['d']), last: Number(counted['l']) }
+}
+
+function query(file: string, sql: string): Record<string, unknown> {
+  const database = new DatabaseSync(file, { readOnly: true, timeout: 10_000 })
+  try {
+    return database.prepare(sql).get() as Record<string, unknown>
+  } finally {
+    database.close()
+  }
+}

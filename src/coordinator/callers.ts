@@ -1,0 +1,44 @@
+/** Callers that wait, by the number that the core knows them by. Each is answered once. */
+import { present } from '../base/assert.ts'
+import type { PledgedError } from '../base/errors.ts'
+import type { ReplyTo } from '../protocol/events.ts'
+import type { Answer } from '../protocol/requests.ts'
+
+interface Caller {
+  readonly resolve: (answer: Answer) => void
+  readonly reject: (error: PledgedError) => void
+}
+
+export class Callers {
+  readonly #waiting = new Map<ReplyTo, Caller>()
+  #next: ReplyTo = 1
+
+  /** A new caller; `asked` is given its number. */
+  wait(asked: (replyTo: ReplyTo) => void): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const replyTo = this.#next
+      this.#next += 1
+      this.#waiting.set(replyTo, { resolve, reject })
+      asked(replyTo)
+    })
+  }
+
+  answer(replyTo: ReplyTo, answer: Answer): void {
+    this.#take(replyTo).resolve(answer)
+  }
+
+  refuse(replyTo: ReplyTo, error: PledgedError): void {
+    this.#take(replyTo).reject(error)
+  }
+
+  refuseAll(error: PledgedError): void {
+    for (const caller of this.#waiting.values()) caller.reject(error)
+    this.#waiting.clear()
+  }
+
+  #take(replyTo: ReplyTo): Caller {
+    const caller = present(this.#waiting.get(replyTo), 'a caller is answered once')
+    this.#waiting.delete(replyTo)
+    return caller
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * The demo's processes: the daemon, the two participants and the processor, each one of its own, as they would run
+ * in production; files and a unix socket in one directory.
+ */
+
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { assert } from '../base/assert.ts'
+import { PledgedError } from '../base/errors.ts'
+import type { Party } from './kill-plan.ts'
+import { ManagedProcess } from './managed-process.ts'
+import { SINK_SCHEMA } from './names.ts'
+
+export interface FleetOptions {
+  readonly directory: string
+  /** The program's own entry file: participants and daemon are started through it, as a user would. */
+  readonly cliFile: string
+  /** The entry file of the processor, and what it is given after the daemon's address and the offsets' file. */
+  readonly processor: { readonly file: string; readonly arguments: readonly string[] }
+  readonly onMessage: (message: unknown) => void
+}
+
+const READY_WITHIN_MS = 30_000
+
+export class Fleet {
+  readonly #options: FleetOptions
+  readonly #processes = new Map<Party, ManagedProcess>()
+  readonly sinkFile: string
+  readonly offsetsFile: string
+  readonly logDirectory: string
+  readonly address: string
+
+  constructor(options: FleetOptions) {
+    this.#options = options
+    const { directory } = options
+    this.sinkFile = join(directory, 'sink.db')
+    this.offsetsFile = join(directory, 'offsets.db')
+    this.logDirectory = join(directory, 'log')
+    this.address = `unix:${join(directory, 'pledged.sock')}`
+  }
+
+  /** Starts the daemon and the participants, and waits until both are attached. */
+  async start(): Promise<void> {
+    mkdirSync(this.#options.directory, { recursive: true })
+    const sink = new DatabaseSync(this.sinkFile)
+    sink.exec(SINK_SCHEMA)
+    sink.close()
+    this.#writeConfiguration()
+    for (const party of ['daemon', 'sink', 'offsets'] as const) this.startParty(party)
+    await this.#untilReady()
+  }
+
+  startParty(party: Party): ManagedProcess {
+    const process = new ManagedProcess({
+      name: party,
+      arguments: this.#argumentsOf(party),
+      onMessage: party === 'processor' ? this.#options.onMessage : undefined,
+    })
+    this.#processes.set(party, process)
+    return process
+  }
+
+  process(party: Party): ManagedProcess {
+    const process = this.#processes.get(party)
+    assert(process !== undefined, `${party} was started`)
+    return process
+  }
+
+  /** The first that is not running though nobody killed it. */
+  fallen(): ManagedProcess | undefined {
+    return [...this.#processes.values()].find((process) => !process.running && process.name !== 'processor')
+  }
+
+  /** What `pledged check` says, as its user would ask. */
+  async inDoubt(): Promise<number> {
+    const answer = await this.#ask('check')
+    return typeof answer['in_doubt'] === 'number' ? answer['in_doubt'] : Number.NaN
+  }
+
+  /** The daemon drains first: what is decided is delivered while the participants are still there. */
+  async stop(): Promise<void> {
+    for (const party of ['processor', 'daemon', 'sink', 'offsets'] as const) {
+      const process = this.#processes.get(party)
+      if (process === undefined || !process.running) continue
+      const exit = await process.stop(READY_WITHIN_MS)
+      if (exit.code !== 0 && party !== 'processor') throw unexpectedEnd(process, exit.code)
+    }
+  }
+
+  /** Leaves nothing running, whatever happened. */
+  killAll(): void {
+    for (const process of this.#processes.values()) if (process.running) process.kill('SIGKILL')
+  }
+
+  #writeConfiguration(): void {
+    writeFileSync(
+      join(this.#options.directory, 'pledged.yaml'),
+      `listen: ${JSON.stringify(this.address)}\nhttp_listen: 127.0.0.1:0\ndata_dir: ${JSON.stringify(this.logDirectory)}\n`,
+    )
+  }
+
+  #argumentsOf(party: Party): string[] {
+    const { cliFile, directory, processor } = this.#options
+    const serve = (kind: string, file: string) => [
+      cliFile,
+      'participant',
+      'serve',
+      kind,
+      '--name',
+      party,
+      '--file',
+      file,
+      '--address',
+      this.address,
+    ]
+    switch (party) {
+      case 'daemon':
+        return [cliFile, 'serve', '--config', join(directory, 'pledged.yaml')]
+      case 'sink':
+        return serve('sqlite', this.sinkFile)
+      case 'offsets':
+        return serve('offsets', this.offsetsFile)
+      case 'processor':
+        return [processor.file, this.address, this.offsetsFile, ...processor.arguments]
+    }
+  }
+
+  async #untilReady(): Promise<void> {
+    const deadlineMs = performance.now() + READY_WITHIN_MS
+    while (performance.now() < deadlineMs) {
+      const fallen = this.fallen()
+      if (fallen !== undefined) throw unexpectedEnd(fallen, (await fallen.exited).code)
+      const { participants } = await this.#ask('status')
+      const up = Array.isArray(participants)
+        ? participants.filter((one: { up?: boolean }) => one.up === true)
+        : []
+      if (up.length === 2) return
+      await sleep(50)
+    }
+    throw new PledgedError(
+      'UNAVAILABLE',
+      `the demo's daemon was not ready within ${READY_WITHIN_MS / 1_000} s`,
+    )
+  }
+
+  /** A command of the CLI with --json; an empty answer while the daemon can't be reached. */
+  async #ask(command: 'status' | 'check'): Promise<Record<string, unknown>> {
+    const asked = new ManagedProcess({
+      name: command,
+      arguments: [this.#options.cliFile, command, '--json', '--address', this.address],
+      environment: { PLEDGED_CRASH_POINT: '' },
+    })
+    await asked.exited
+    try {
+      return JSON.parse(asked.output) as Record<string, unknown>
+    } catch {
+      return {}
+    }
+  }
+}
+
+export function unexpectedEnd(process: ManagedProcess, code: number | null): PledgedError {
+  const words = process.lastWords === '' ? 'it said nothing' : `its last words:\n${process.lastWords}`
+  return new PledgedError(
+    'INTERNAL',
+    `${process.name} ended with ${code ?? 'a signal'} though nobody killed it; ${words}`,
+  )
+}

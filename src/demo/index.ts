@@ -1,0 +1,40 @@
+/**
+ * The main job as a newcomer sees it: a stream of real events goes into a sink database and an offset store, one
+ * transaction a batch, while daemon, participants and processor are killed with kill -9, aimed at each window of
+ * the protocol. `runDemo` answers with the exit code: 0 when the proof holds and every aimed window was hit.
+ */
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { readInput } from './input.ts'
+import { runKilled } from './killed-run.ts'
+import { runNaive } from './naive-run.ts'
+import { BATCH } from './names.ts'
+import { Reporter } from './reporter.ts'
+
+export interface DemoOptions {
+  readonly inputFile?: string | undefined
+  readonly kills: number
+  readonly naive: boolean
+  readonly json: boolean
+  readonly color: boolean
+  readonly quiet: boolean
+  /** Where the files are made and left; a new temporary directory by default. */
+  readonly keep?: string | undefined
+}
+
+export async function runDemo(options: DemoOptions): Promise<number> {
+  const input = readInput(options.inputFile)
+  const reporter = new Reporter({ json: options.json, quiet: options.quiet, events: input.events.length })
+  const directory = options.keep ?? mkdtempSync(join(tmpdir(), 'pledged-demo-'))
+  const run = {
+    directory,
+    cliFile: resolve(process.argv[1] ?? ''),
+    input,
+    kills: options.kills,
+    // A short input is cut into smaller batches, so that every kill finds one to aim at.
+    batch: Math.max(1, Math.min(BATCH, Math.floor(input.events.length / (4 * options.kills + 4)))),
+    reporter,
+  }
+  return options.naive ? runNaive(run) : runKilled(run)
+}

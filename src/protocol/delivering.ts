@@ -1,0 +1,186 @@
+/**
+ * Phase two: each branch is told the decision, at once or through recovery, until it acknowledges. What is owed
+ * stays owed: no caller's deadline, no absence from a scan ends it.
+ */
+import { present } from '../base/assert.ts'
+import type { Xid } from '../base/ids.ts'
+import { endTransaction } from './ending.ts'
+import type { ParticipantMessage, Verb } from './messages.ts'
+import type { HeuristicRecord } from './records.ts'
+import type { Branch, ParticipantState, Transaction, Turn } from './state.ts'
+import { heuristicKey, note, participantOf } from './state.ts'
+
+/** The message itself leaves with the append's `then`; here it is only booked. */
+export function oweCommit(turn: Turn, transaction: Transaction, branch: Branch): void {
+  branch.state = 'committing'
+  transaction.unacknowledged += 1
+  owe(turn, participantOf(turn, branch.participant), transaction, branch, 'commit')
+}
+
+/** Books a decision that a branch must be told. On a link that is up it is being sent in this very turn. */
+export function owe(
+  turn: Turn,
+  participant: ParticipantState,
+  transaction: Transaction,
+  branch: Branch,
+  verb: Verb,
+): void {
+  const up = participant.link !== undefined
+  participant.owed.set(transaction.xid, {
+    verb,
+    transaction,
+    sentMs: up ? turn.now.monotonicMs : undefined,
+    attempts: up ? 1 : 0,
+    sinceTimeMs: turn.now.wallMs,
+    lastError: up ? '' : 'not connected',
+  })
+  branch.attempts = up ? 1 : 0
+  if (up) note(turn, transaction, 'delivery_tried', branch.participant)
+  else trouble(turn, participant, transaction.xid, 'owed', 'not connected')
+}
+
+/** Hands a decision that could not be delivered to recovery. */
+export function trouble(
+  turn: Turn,
+  participant: ParticipantState,
+  xid: Xid,
+  type: 'owed' | 'delivery_failed',
+  reason: string,
+): void {
+  participant.troubled.add(xid)
+  turn.effects.push({ type: 'recovery', participant: participant.name, signal: { type, reason } })
+}
+
+export function sendVerb(turn: Turn, participant: ParticipantState, xid: Xid, verb: Verb): void {
+  turn.effects.push({ type: 'send', participant: participant.name, message: { type: verb, xid } })
+}
+
+/** Sends the decision of an unended transaction to one branch, again. */
+export function sendDecision(
+  turn: Turn,
+  participant: ParticipantState,
+  transaction: Transaction,
+  branch: Branch,
+): void {
+  const verb = present(transaction.decision, 'only a decision is delivered')
+  if (branch.state === 'aborted') {
+    // It had voted no, or was never asked, and now says that it has pledged: it must be told like the others.
+    branch.state = 'aborting'
+    transaction.unacknowledged += 1
+  }
+  owe(turn, participant, transaction, branch, verb)
+  if (participant.link !== undefined) sendVerb(turn, participant, transaction.xid, verb)
+}
+
+/** Recovery's sweep: every decision that the participant has not acknowledged, all at once. */
+export function deliverOwed(turn: Turn, name: string): void {
+  const participant = participantOf(turn, name)
+  if (participant.link === undefined) return
+  for (const [xid, owed] of participant.owed) {
+    if (owed.sentMs !== undefined && !participant.troubled.has(xid)) continue
+    owed.sentMs = turn.now.monotonicMs
+    owed.attempts += 1
+    participant.troubled.add(xid)
+    const branch = owed.transaction?.branches.find((other) => other.participant === name)
+    if (branch !== undefined) branch.attempts = owed.attempts
+    if (owed.transaction !== undefined) note(turn, owed.transaction, 'delivery_tried', name)
+    sendVerb(turn, participant, xid, owed.verb)
+  }
+  if (participant.troubled.size === 0) {
+    turn.effects.push({ type: 'recovery', participant: name, signal: { type: 'settled' } })
+  }
+}
+
+export function receiveResult(
+  turn: Turn,
+  participant: ParticipantState,
+  message: Extract<ParticipantMessage, { type: 'result' }>,
+): void {
+  const owed = participant.owed.get(message.xid)
+  if (owed === undefined || owed.verb !== message.verb) return
+  const branch = owed.transaction?.branches.find((other) => other.participant === participant.name)
+  if (branch !== undefined) branch.evidence = message.evidence
+  switch (message.result) {
+    case 'done':
+    case 'done_before':
+      return acknowledged(turn, participant, message.xid, 'acknowledged', message.message)
+    case 'broken':
+      breakPledge(turn, participant, message)
+      return acknowledged(turn, participant, message.xid, 'broken', message.message)
+    case 'unknown': {
+      const reason = message.message === '' ? 'the participant can not say' : message.message
+      owed.sentMs = undefined
+      owed.lastError = reason
+      if (branch !== undefined) branch.lastError = { message: reason, timeMs: turn.now.wallMs }
+      return trouble(turn, participant, message.xid, 'delivery_failed', reason)
+    }
+  }
+}
+
+function acknowledged(
+  turn: Turn,
+  participant: ParticipantState,
+  xid: Xid,
+  how: 'acknowledged' | 'broken',
+  message: string,
+): void {
+  const owed = present(participant.owed.get(xid), 'only what is owed is acknowledged')
+  participant.owed.delete(xid)
+  participant.scan?.endedMeanwhile.add(xid)
+  if (participant.troubled.delete(xid) && participant.troubled.size === 0) {
+    turn.effects.push({ type: 'recovery', participant: participant.name, signal: { type: 'settled' } })
+  }
+  const transaction = owed.transaction
+  if (transaction === undefined) {
+    presumedEnded(turn, participant, xid, owed.verb)
+    return
+  }
+  const branch = present(
+    transaction.branches.find((other) => other.participant === participant.name),
+    'what is owed has its branch',
+  )
+  if (how === 'acknowledged') branch.state = owed.verb === 'commit' ? 'committed' : 'aborted'
+  note(turn, transaction, how, participant.name, message)
+  transaction.unacknowledged -= 1
+  if (transaction.unacknowledged === 0) endTransaction(turn, transaction)
+}
+
+/** A branch that was presumed aborted has no end record: its transaction has no record at all. */
+function presumedEnded(turn: Turn, participant: ParticipantState, xid: Xid, verb: Verb): void {
+  if (verb === 'abort' && participant.keepsWitnesses) {
+    turn.effects.push({ type: 'send', participant: participant.name, message: { type: 'forget', xid } })
+  }
+}
+
+/** I1: a branch that ended against the decision is recorded, and reported until a person acknowledges it. */
+function breakPledge(
+  turn: Turn,
+  participant: ParticipantState,
+  message: Extract<ParticipantMessage, { type: 'result' }>,
+): void {
+  const ended: Verb = message.verb === 'commit' ? 'abort' : 'commit'
+  const transaction = participant.owed.get(message.xid)?.transaction
+  const branch = transaction?.branches.find((other) => other.participant === participant.name)
+  if (branch !== undefined) branch.state = ended === 'commit' ? 'heuristic_committed' : 'heuristic_aborted'
+  if (transaction !== undefined) transaction.heuristic = true
+  recordHeuristic(turn, {
+    type: 'heuristic',
+    xid: message.xid,
+    participant: participant.name,
+    ended,
+    evidence: message.evidence,
+    message: message.message,
+    timeMs: turn.now.wallMs,
+  })
+}
+
+export function recordHeuristic(turn: Turn, record: HeuristicRecord): void {
+  turn.state.heuristics.set(heuristicKey(record.xid, record.participant), record)
+  turn.effects.push({
+    type: 'append',
+    records: [record],
+    forced: true,
+    token: { of: 'heuristic' },
+    then: [],
+  })
+}
