@@ -10,42 +10,64 @@ export interface Told {
   readonly xid: string
 }
 
-/** The lines of a journal; a last line that a kill cut short is left out. */
-export function readTold(journal: string): Told[] {
-  if (!existsSync(journal)) return []
-  return readFileSync(journal, 'utf8')
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as Told | { asked: string })
-    .filter((line): line is Told => 'told' in line)
+interface Asked {
+  readonly asked: string
+  readonly attempt: number
 }
 
-/** Contradictions between what was told and what is answered now, by xid and by request_id; empty when all is well. */
-export async function contradictions(coordinator: Coordinator, told: readonly Told[]): Promise<string[]> {
-  const found: string[] = []
-  const committed = new Map(told.filter((one) => one.outcome === 'committed').map((one) => [one.told, one]))
-  for (const one of told) {
-    if (one.outcome === 'unknown') continue
-    const byXid = await outcomeOf(coordinator, { xid: one.xid })
-    if (byXid !== one.outcome) found.push(`${one.xid} was told ${one.outcome}, and is ${byXid} now`)
-    const byRequest = await outcomeOf(coordinator, { requestId: one.told })
-    const expected = committed.has(one.told) ? ['committed'] : ['aborted', 'none']
-    if (!expected.includes(byRequest)) {
-      found.push(`${one.told} was told ${one.outcome} at attempt ${one.attempt}, and is ${byRequest} now`)
+/** What an application wrote down, in its order. */
+export class ClientRecord {
+  readonly told: readonly Told[]
+  /** Requests of which some attempt was asked and its outcome not learned: they may have committed. */
+  readonly #open = new Set<string>()
+  readonly #committed = new Set<string>()
+
+  /** A last line that a kill cut short is left out. */
+  constructor(journal: string) {
+    const lines = existsSync(journal) ? readFileSync(journal, 'utf8').split('\n').slice(0, -1) : []
+    const told: Told[] = []
+    for (const line of lines.map((text) => JSON.parse(text) as Told | Asked)) {
+      if ('asked' in line) {
+        this.#open.add(line.asked)
+        continue
+      }
+      told.push(line)
+      if (line.outcome !== 'unknown') this.#open.delete(line.told)
+      if (line.outcome === 'committed') this.#committed.add(line.told)
     }
+    this.told = told
   }
-  return found
+
+  /** Contradictions between what was told and what is answered now, by xid and by request_id. */
+  async contradictions(coordinator: Pick<Coordinator, 'get'>, from: number): Promise<string[]> {
+    const found: string[] = []
+    for (const one of this.told.slice(from)) {
+      if (one.outcome === 'unknown') continue
+      const byXid = await outcomeOf(coordinator, { xid: one.xid })
+      if (byXid !== one.outcome) found.push(`${one.xid} was told ${one.outcome}, and is ${byXid} now`)
+      const byRequest = await outcomeOf(coordinator, { requestId: one.told })
+      if (!this.#possible(one.told).includes(byRequest)) {
+        found.push(`${one.told} was told ${one.outcome} at attempt ${one.attempt}, and is ${byRequest} now`)
+      }
+    }
+    return found
+  }
+
+  /** An attempt that aborted is remembered by its request_id for the epoch only: later nothing is known of it. */
+  #possible(requestId: string): string[] {
+    if (this.#committed.has(requestId)) return ['committed']
+    return this.#open.has(requestId) ? ['aborted', 'none', 'committed'] : ['aborted', 'none']
+  }
 }
 
 async function outcomeOf(
-  coordinator: Coordinator,
+  coordinator: Pick<Coordinator, 'get'>,
   key: { readonly xid: string } | { readonly requestId: string },
 ): Promise<string> {
   try {
     const { outcome } = await coordinator.get(key)
     return outcome
   } catch (error) {
-    // An attempt that aborted is remembered by its request_id for the epoch; its xid is presumed aborted for ever.
     if (error instanceof PledgedError && error.code === 'REQUEST_NOT_FOUND') return 'none'
     throw error
   }

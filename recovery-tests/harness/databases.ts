@@ -1,6 +1,5 @@
 /** The oracle: rows that must agree, counted in the databases themselves. */
 import { DatabaseSync } from 'node:sqlite'
-import { readOffset } from '../../participants/offsets/index.ts'
 import type { Fleet } from '../../src/demo/fleet.ts'
 import { GROUP, TOPIC } from '../../src/demo/names.ts'
 
@@ -9,7 +8,7 @@ export function disagreements(fleet: Fleet, workers: number): string[] {
   const found: string[] = []
   for (let partition = 0; partition < workers; partition += 1) {
     const { rows, distinct, last } = countSink(fleet.sinkFile, partition)
-    const offset = readOffset({ file: fleet.offsetsFile, group: GROUP, topic: TOPIC, partition })
+    const offset = readPosition(fleet.offsetsFile, partition)
     if (rows !== offset || distinct !== offset || last !== offset - 1) {
       found.push(
         `worker ${partition}: offset ${offset}, sink ${rows} rows, ${distinct} distinct, last ${last}`,
@@ -30,6 +29,11 @@ function countSink(file: string, partition: number): { rows: number; distinct: n
      FROM events WHERE payload = '${partition}'`,
   )
   return { rows: Number(counted['r']), distinct: Number(counted['d']), last: Number(counted['l']) }
+}
+
+function readPosition(file: string, partition: number): number {
+  const where = `group_name = '${GROUP}' AND topic = '${TOPIC}' AND partition = ${partition}`
+  return Number(query(file, `SELECT coalesce(max(position), 0) AS p FROM offsets WHERE ${where}`)['p'])
 }
 
 function query(file: string, sql: string): Record<string, unknown> {

@@ -15,12 +15,13 @@ import { Fleet } from '../../src/demo/fleet.ts'
 import type { Kill, Party } from '../../src/demo/kill-plan.ts'
 import { planKills, WindowCounts } from '../../src/demo/kill-plan.ts'
 import { type Coordinator, connect } from '../../src/sdk/client/index.ts'
-import { contradictions, readTold } from '../harness/client-record.ts'
+import { ClientRecord } from '../harness/client-record.ts'
 import { disagreements } from '../harness/databases.ts'
 
 const KILLS = process.env['PLEDGED_FULL'] === '1' ? 100 : 20
 const WORKERS = 4
 const SETTLES_WITHIN_MS = 60_000
+const LANDS_WITHIN_MS = 60_000
 const PARTIES: readonly Party[] = ['daemon', 'sink', 'offsets', 'processor']
 
 const directory = mkdtempSync(join(tmpdir(), 'pledged-kill-'))
@@ -79,9 +80,13 @@ describe('kill -9 under load', () => {
     )
     sink.close()
     expect(disagreements(fleet, WORKERS)).toHaveLength(1)
-    const [first] = readTold(journal).filter((one) => one.outcome === 'committed')
-    const forgetful = { get: () => Promise.resolve({ outcome: 'aborted' }) } as unknown as Coordinator
-    expect(await contradictions(forgetful, first === undefined ? [] : [first])).toHaveLength(2)
+    const record = new ClientRecord(journal)
+    const turncoat = (outcome: string) =>
+      ({ get: () => Promise.resolve({ outcome }) }) as unknown as Coordinator
+    const lastCommitted = record.told.findLastIndex((one) => one.outcome === 'committed')
+    const lastAborted = record.told.findLastIndex((one) => one.outcome === 'aborted')
+    expect(await record.contradictions(turncoat('aborted'), lastCommitted)).not.toEqual([])
+    expect(await record.contradictions(turncoat('committed'), lastAborted)).not.toEqual([])
   })
 })
 
@@ -90,8 +95,8 @@ async function killAimed(kill: Kill): Promise<void> {
   await fleet
     .process(kill.at)
     .arm(kill.point, { after: 3, ...(kill.victim === kill.at ? {} : { kill: victim.pid }) })
-  const exit = await victim.exited
-  expect(exit.signal, `${kill.victim}: ${victim.lastWords}`).toBe('SIGKILL')
+  const exit = await Promise.race([victim.exited, sleep(LANDS_WITHIN_MS, undefined, { ref: false })])
+  expect(exit?.signal, `${kill.victim} at ${kill.point}: ${victim.lastWords}`).toBe('SIGKILL')
   windows.add(kill.window)
   fleet.startParty(kill.victim)
 }
@@ -133,9 +138,8 @@ async function quiesce(): Promise<void> {
 }
 
 async function standsByItsAnswers(which: 'new' | 'all'): Promise<void> {
-  const told = readTold(journal)
-  const asked = which === 'all' ? told : told.slice(checked)
+  const record = new ClientRecord(journal)
   await using coordinator = connect({ address: fleet.address })
-  expect(await contradictions(coordinator, asked)).toEqual([])
-  checked = told.length
+  expect(await record.contradictions(coordinator, which === 'all' ? 0 : checked)).toEqual([])
+  checked = record.told.length
 }

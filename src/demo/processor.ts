@@ -22,15 +22,19 @@ async function processAll(coordinator: Coordinator): Promise<void> {
   const { events } = readInput(inputFile)
   // A zombie of this processor, paused and continued, is refused from here on.
   const ownerEpoch = claimOwnerEpoch({ file: offsetsFile, group: GROUP })
-  for (let from = storedOffset(); from < events.length; from = storedOffset()) {
-    let position = from
-    while (position < events.length) {
-      const to = Math.min(position + batchSize, events.length)
-      const moved = await commitBatch(coordinator, ownerEpoch, position, events.slice(position, to))
-      if (!moved) break
-      position = to
-      process.send?.({ type: 'progress', offset: position })
-    }
+  let position = storedOffset()
+  for (let request = 1; position < events.length; request += 1) {
+    const to = Math.min(position + batchSize, events.length)
+    const { outcome } = await coordinator.execute(
+      [
+        { participant: 'sink', work: { statements: [insertOf(position, events.slice(position, to))] } },
+        { participant: 'offsets', work: advanceOf(ownerEpoch, position, to) },
+      ],
+      { requestId: `${GROUP}/${ownerEpoch}/${request}`, retries: 1_000 },
+    )
+    // An abort that isn't retryable: a transaction of the process before this one has moved the offset.
+    position = outcome === 'committed' ? to : storedOffset()
+    process.send?.({ type: 'progress', offset: position })
   }
 }
 
@@ -38,42 +42,18 @@ function storedOffset(): number {
   return readOffset({ file: offsetsFile, group: GROUP, topic: TOPIC, partition: PARTITION })
 }
 
-/** False: the offset isn't where it was thought to be; a transaction of the process before this one moved it. */
-async function commitBatch(
-  coordinator: Coordinator,
-  ownerEpoch: number,
-  from: number,
-  batch: readonly string[],
-): Promise<boolean> {
-  const to = from + batch.length
-  const result = await coordinator.execute(
-    [
-      { participant: 'sink', work: { statements: [insertOf(from, batch)] } },
-      {
-        participant: 'offsets',
-        work: {
-          group: GROUP,
-          owner_epoch: ownerEpoch,
-          advance: [{ topic: TOPIC, partition: PARTITION, from, to }],
-        },
-      },
-    ],
-    { requestId: `${GROUP}/${ownerEpoch}/${from}-${to}/${storedAttempt()}`, retries: 1_000 },
-  )
-  return result.outcome === 'committed'
-}
-
-/** An abort that isn't retryable is looked into (the offset is read again) and tried under a new name. */
-let attempts = 0
-function storedAttempt(): number {
-  attempts += 1
-  return attempts
-}
-
-function insertOf(from: number, batch: readonly string[]): object {
+function insertOf(from: number, batch: readonly string[]) {
   return {
     sql: `INSERT INTO events (event, payload) VALUES ${batch.map(() => '(?, ?)').join(', ')}`,
     params: batch.flatMap((payload, index) => [from + index, payload]),
     expect_rows: batch.length,
+  }
+}
+
+function advanceOf(ownerEpoch: number, from: number, to: number) {
+  return {
+    group: GROUP,
+    owner_epoch: ownerEpoch,
+    advance: [{ topic: TOPIC, partition: PARTITION, from, to }],
   }
 }

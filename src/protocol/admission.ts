@@ -41,16 +41,17 @@ export function commitTransaction(turn: Turn, event: CommitEvent): void {
     const { replyTo, request } = event
     const xid = issuedHere(turn.state, request.xid)
     const transaction = turn.state.transactions.get(xid)
+    if (transaction !== undefined) refuse(ownerCheck(transaction, request.caller))
+    // First the name: once one attempt has committed it answers, whatever became of this attempt's xid.
+    if (joinsEarlier(turn, event)) return
     if (transaction === undefined) {
       askLog(turn, xid, { for: 'answer', replyTo, replayed: true })
       return
     }
-    refuse(ownerCheck(transaction, request.caller))
     if (transaction.phase !== 'active') {
       wait(turn, transaction, event, true)
       return
     }
-    if (joinsEarlier(turn, event)) return
     refuse(turn.state.failure)
     refuse(checkBranches(turn.state, request.branches))
     refuse(checkDeadline(request.deadlineInMs))
@@ -91,7 +92,7 @@ export function requestFound(turn: Turn, asked: NamedEvent, kept: readonly KeptT
       if (record.request === undefined) continue
       const outcome = record.type === 'decision' ? 'committed' : 'aborted'
       index.add(record.request, { attempt: record.request.attempt, xid: record.xid, outcome })
-      index.release(record.request)
+      index.release(record.request, record.xid)
     }
     if (kept.length === 0) index.addMissing(caller, requestId)
   }

@@ -12,7 +12,7 @@ import type { Transaction, Turn, XidPosition } from './state.ts'
 export function releaseEnded(turn: Turn, xid: Xid): void {
   const transaction = present(turn.state.transactions.get(xid), 'an ended transaction waits for its record')
   turn.state.transactions.delete(xid)
-  if (transaction.request !== undefined) turn.state.requests.release(transaction.request)
+  if (transaction.request !== undefined) turn.state.requests.release(transaction.request, xid)
   sweepWitnesses(turn, transaction)
 }
 

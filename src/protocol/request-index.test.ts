@@ -13,18 +13,21 @@ describe('the index of requests', () => {
       index.add(name, { attempt: 1, xid: xid(sequence), outcome: 'pending' })
       expect(index.mustAskLog('app', 'unheard-of')).toBe(false)
       index.settle(name, xid(sequence), 'committed')
-      index.release(name)
+      index.release(name, xid(sequence))
     }
     expect(index.get('app', 'r1')).toBeUndefined()
     expect(index.get('app', 'r3')).toBeDefined()
     expect(index.mustAskLog('app', 'r1')).toBe(true)
   })
 
-  it('never gives up one that is in flight', () => {
+  it('never gives up one with an attempt that the log does not have', () => {
     const index = new RequestIndex(0, false)
-    index.add(request('r'), { attempt: 1, xid: xid(1), outcome: 'pending' })
-    index.release(request('r'))
+    index.add(request('r'), { attempt: 1, xid: xid(1), outcome: 'aborted' })
+    index.add(request('r'), { attempt: 2, xid: xid(2), outcome: 'aborted' })
+    index.release(request('r'), xid(1))
     expect(index.get('app', 'r')).toBeDefined()
+    index.release(request('r'), xid(2))
+    expect(index.get('app', 'r')).toBeUndefined()
   })
 
   it('asks the log once for a name that it does not have', () => {

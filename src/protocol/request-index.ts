@@ -8,6 +8,8 @@ export interface Attempt {
   readonly attempt: number
   readonly xid: Xid
   outcome: 'pending' | 'committed' | 'aborted'
+  /** The log has its last record. */
+  recorded?: boolean | undefined
 }
 
 export interface RequestEntry {
@@ -56,11 +58,17 @@ export class RequestIndex {
     if (attempt !== undefined) attempt.outcome = outcome
   }
 
-  /** The log has the last record of its last attempt: the entry may be given up once it is among the oldest. */
-  release(request: { caller: string; requestId: string }): void {
+  /**
+   * The log has the last record of this attempt. The entry may be given up, once it is among the oldest, when that
+   * holds for each of its attempts: the log must be able to say all that the entry said.
+   */
+  release(request: { caller: string; requestId: string }, xid: Xid): void {
     const key = keyOf(request.caller, request.requestId)
     const entry = this.#entries.get(key)
-    if (entry === undefined || entry.attempts.some((attempt) => attempt.outcome === 'pending')) return
+    const attempt = entry?.attempts.find((other) => other.xid === xid)
+    if (entry === undefined || attempt === undefined) return
+    attempt.recorded = true
+    if (entry.attempts.some((other) => other.recorded !== true)) return
     this.#released.add(key)
     if (this.#released.size <= this.#rememberedMax) return
     for (const oldest of this.#released) {

@@ -1,0 +1,73 @@
+import type { Command } from 'commander'
+import { ListParticipantsResponse } from '../../wire/generated/pledged/v1/admin_service.ts'
+import { ParticipantState, type ParticipantStatus } from '../../wire/generated/pledged/v1/participant.ts'
+import { toJson } from '../../wire/index.ts'
+import { formatAge } from '../durations.ts'
+import { EXIT } from '../exit-codes.ts'
+import { DAEMON_EXIT_CODES, describe } from '../help.ts'
+import { milliseconds, participantLinkWord, participantStateWord } from '../message-values.ts'
+import type { Register } from '../session.ts'
+import { type Cell, renderTable, type Table } from '../table.ts'
+
+export function addParticipantList(participants: Command, register: Register): void {
+  const command = describe(participants.command('list'), {
+    summary: 'every registered participant, its link, its state, and what it has in doubt',
+    description:
+      'Elsewhere than on a terminal fields are separated by tabs, and the first line has their names.',
+    examples: [
+      'pledged participant list',
+      "pledged participant list --json | jq '.participants[] | select(.up | not)'",
+    ],
+    exitCodes: DAEMON_EXIT_CODES,
+  })
+  register(command, async (session) => {
+    const found = await session.ask((client) => client.participants())
+    if (session.settings.json) {
+      const { participants: list } = toJson(ListParticipantsResponse, {
+        participants: found,
+        nextPageToken: '',
+      }) as { participants: unknown }
+      session.printJson({ participants: list })
+      return EXIT.done
+    }
+    session.terminal.out(renderTable(participantTable(found, session.nowMs()), session.layout))
+    if (found.length === 0) {
+      session.note(
+        'no participant yet: configure one, or let one attach (`pledged participant serve --help`)',
+      )
+    }
+    return EXIT.done
+  })
+}
+
+export function participantTable(participants: readonly ParticipantStatus[], nowMs: number): Table {
+  return {
+    heading: ['NAME', 'KIND', 'LINK', 'STATE', 'IN DOUBT', 'OLDEST', 'FOREIGN', 'NEXT TRY', 'LAST ERROR'],
+    rows: participants.map((participant) => row(participant, nowMs)),
+  }
+}
+
+function row(participant: ParticipantStatus, nowMs: number): (string | Cell)[] {
+  const oldestMs = milliseconds(participant.oldestInDoubt)
+  const nextTryMs = participant.nextTryTime?.getTime()
+  return [
+    participant.name,
+    participant.kind === '' ? '?' : participant.kind,
+    `${participantLinkWord(participant.link)}, ${participant.up ? 'up' : 'down'}`,
+    stateCell(participant),
+    { text: String(participant.inDoubt), style: participant.inDoubt > 0 ? 'yellow' : undefined },
+    oldestMs === undefined ? '-' : formatAge(oldestMs),
+    {
+      text: String(participant.foreignBranches),
+      style: participant.foreignBranches > 0 ? 'yellow' : undefined,
+    },
+    nextTryMs === undefined ? '-' : `in ${formatAge(nextTryMs - nowMs)}`,
+    participant.lastError === '' ? '-' : participant.lastError,
+  ]
+}
+
+function stateCell({ state }: ParticipantStatus): Cell {
+  const text = participantStateWord(state)
+  if (state === ParticipantState.QUARANTINED) return { text, style: 'red' }
+  return { text, style: state === ParticipantState.SETTLED ? 'green' : 'yellow' }
+}

@@ -1,0 +1,63 @@
+/**
+ * The command line. `main` runs one command and answers with its exit code; it neither ends the process nor throws.
+ *
+ * - Results go to standard output, and only they. Notes for a person and errors go to standard error.
+ * - On a terminal results are tables and pages; elsewhere fields are separated by tabs under a line of headings, and
+ *   with --json they are JSON.
+ * - Commands speak to the daemon over gRPC, but `serve`, `demo` and `participant serve`, which run it or a part of
+ *   it, and `log ...`, which works on the files of a daemon that is stopped. What they need is loaded when they run.
+ */
+import { systemClock } from '../base/ports.ts'
+import type { Environment } from './environment.ts'
+import { EXIT } from './exit-codes.ts'
+import { reportFailure } from './failure-report.ts'
+import { createProgram } from './program.ts'
+import { type Stream, terminalOf } from './terminal.ts'
+
+export interface Host {
+  readonly stdout: Stream
+  readonly stderr: Stream
+  readonly environment: Environment
+}
+
+/** `args`: without the names of the program and of its interpreter. */
+export async function main(args: readonly string[], { stdout, stderr, environment }: Host): Promise<number> {
+  const terminal = terminalOf(stdout, stderr, environment)
+  let exitCode: number = EXIT.done
+  try {
+    const surroundings = { terminal, environment, clock: systemClock }
+    const program = createProgram(surroundings, (code) => {
+      exitCode = code
+    })
+    await program.parseAsync(args, { from: 'user' })
+  } catch (error) {
+    exitCode = reportFailure(error, { terminal, environment, args })
+  }
+  await flushed(stdout)
+  const failure = terminal.failure()
+  if (failure === undefined) return exitCode
+  terminal.note(
+    `pledged: standard output could not be written: ${failure.message}; what it shows isn't complete`,
+  )
+  return EXIT.log
+}
+
+/** The whole process. A bug that no command caught ends it with a sentence, too. */
+export async function runProcess(): Promise<void> {
+  const { env, stdout, stderr } = process
+  const args = process.argv.slice(2)
+  const report = (error: unknown): void => {
+    const terminal = { note: (line: string) => void stderr.write(`${line}\n`) }
+    process.exit(reportFailure(error, { terminal, environment: env, args }))
+  }
+  process.on('uncaughtException', report)
+  process.exit(await main(args, { stdout, stderr, environment: env }))
+}
+
+/** What was written has left, or will never. */
+function flushed(stream: Stream): Promise<void> {
+  if (stream.destroyed || !stream.writable) return Promise.resolve()
+  return new Promise((resolve) => {
+    stream.write('', () => resolve())
+  })
+}

@@ -1,0 +1,305 @@
+/**
+ * The daemon's configuration, checked whole: flags over environment over file over defaults, and one error that
+ * lists every mistake with the place where it was made.
+ */
+import { readFileSync, realpathSync, statSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { messageOf } from '../base/errors.ts'
+import { defaultLimits, type Limits } from '../base/limits.ts'
+import { type ConfigurationDocument, type Path, readConfigurationDocument } from './configuration-document.ts'
+import {
+  type CheckedContent,
+  checkContent,
+  checkStatements,
+  type ParticipantEntry,
+} from './configuration-schema.ts'
+import type { DaemonOptions, Environment } from './options.ts'
+import { SETTINGS, type Setting, type Settings, variableOf } from './settings.ts'
+import {
+  type Address,
+  checkSocketPath,
+  configurationError,
+  formatAddress,
+  isLocal,
+  Mistake,
+  parseChoice,
+} from './values.ts'
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+/** Its file is absolute. */
+export type ConfiguredParticipant = ParticipantEntry
+
+/** All paths are absolute. */
+export interface Configuration {
+  readonly configFile: string | undefined
+  readonly listen: Address
+  readonly httpListen: Address
+  readonly dataDirectory: string
+  readonly limits: Limits
+  readonly logLevel: LogLevel
+  readonly participants: readonly ConfiguredParticipant[]
+}
+
+/** Throws CONFIGURATION with all mistakes. Nothing is opened, bound or made. */
+export function checkConfiguration(options: DaemonOptions, env: Environment): Configuration {
+  return new Checking(options, env).configuration()
+}
+
+/** Where a value came from, as a message names it, and what its relative paths are relative to. */
+interface Origin {
+  readonly where: string
+  readonly folder: string
+}
+
+interface Sourced<Value> {
+  readonly value: Value
+  readonly origin: Origin
+}
+
+class Checking {
+  readonly #options: DaemonOptions
+  readonly #env: Environment
+  readonly #configFile: string | undefined
+  /** With the line, for those of the file: they are told in its order, after the flags and the environment. */
+  readonly #mistakes: { readonly line: number; readonly text: string }[] = []
+  readonly #document: ConfigurationDocument | undefined
+  readonly #content: CheckedContent
+
+  constructor(options: DaemonOptions, env: Environment) {
+    this.#options = options
+    this.#env = env
+    const file = options.configFile ?? given(env['PLEDGED_CONFIG'])
+    this.#configFile = file === undefined ? undefined : resolve(file)
+    this.#document = this.#configFile === undefined ? undefined : this.#read(this.#configFile)
+    this.#content = checkContent(this.#document?.content ?? {})
+    this.#takeFileMistakes()
+  }
+
+  configuration(): Configuration {
+    const listen = this.#address('listen')
+    const httpListen = this.#address('httpListen')
+    this.#checkDistinct(listen, httpListen)
+    const dataDirectory = this.#resolved(this.#setting('dataDirectory'))
+    const configuration: Configuration = {
+      configFile: this.#configFile,
+      listen: listen.value,
+      httpListen: httpListen.value,
+      dataDirectory,
+      limits: this.#limits(),
+      logLevel: this.#logLevel(),
+      participants: this.#participants(dataDirectory),
+    }
+    if (this.#mistakes.length === 0) return configuration
+    const told = this.#mistakes.toSorted((left, right) => left.line - right.line).map(({ text }) => text)
+    throw configurationError([...new Set(told)])
+  }
+
+  #read(file: string): ConfigurationDocument | undefined {
+    try {
+      return readConfigurationDocument(readFileSync(file, 'utf8'), this.#env)
+    } catch (error) {
+      this.#mistake(`${file}: the configuration file can not be read: ${messageOf(error)}`)
+      return undefined
+    }
+  }
+
+  #takeFileMistakes(): void {
+    const documentMistakes = this.#document?.mistakes ?? []
+    const told = new Set(documentMistakes.map(({ path }) => formatPath(path)))
+    for (const { path, line, text } of documentMistakes) this.#mistakeInFile(path, text, line)
+    for (const { path, text } of this.#content.mistakes) {
+      // What is wrong with a value that could not be filled in is known already.
+      if (!told.has(formatPath(path))) this.#mistakeInFile(path, text)
+    }
+  }
+
+  #limits(): Limits {
+    const value = <Name extends keyof Settings>(name: Name): Settings[Name] => this.#setting(name).value
+    return {
+      ...defaultLimits,
+      transactionsInFlightMax: value('transactionsInFlightMax'),
+      branchesPerTransactionMax: value('branchesPerTransactionMax'),
+      workBytesMax: value('workBytesMax'),
+      prepareTimeoutMs: value('prepareTimeoutMs'),
+      idleTimeoutMs: value('idleTimeoutMs'),
+      drainTimeoutMs: value('drainTimeoutMs'),
+      orphanGraceMs: value('orphanGraceMs'),
+      retentionMs: value('retentionMs'),
+    }
+  }
+
+  #setting<Name extends keyof Settings>(name: Name): Sourced<Settings[Name]> {
+    const setting: Setting<Settings[Name]> = SETTINGS[name]
+    const { flag, fallback } = setting
+    const flagged = flag === undefined ? undefined : this.#options[flag.option]
+    const typed = { folder: process.cwd() }
+    if (flag !== undefined && flagged !== undefined) {
+      return this.#parse(setting, flagged, { ...typed, where: flag.name })
+    }
+    const variable = variableOf(setting)
+    const fromEnv = given(this.#env[variable])
+    if (fromEnv !== undefined) return this.#parse(setting, fromEnv, { ...typed, where: variable })
+    const path = setting.path.filter((part) => part !== undefined)
+    const fromFile = this.#content.values.get(path.join('.')) as Settings[Name] | undefined
+    if (fromFile !== undefined) return { value: fromFile, origin: this.#inFile(path) }
+    return { value: fallback, origin: { ...typed, where: `the default of ${path.join('.')}` } }
+  }
+
+  #parse<Value>(setting: Setting<Value>, raw: unknown, origin: Origin): Sourced<Value> {
+    return { value: this.#attempt(origin, () => setting.parse(raw)) ?? setting.fallback, origin }
+  }
+
+  #address(name: 'listen' | 'httpListen'): Sourced<Address> {
+    const { value, origin } = this.#setting(name)
+    if (value.kind === 'unix') {
+      const path = resolve(origin.folder, value.path)
+      this.#attempt(origin, () => checkSocketPath(path))
+      return { value: { kind: 'unix', path }, origin }
+    }
+    if (!isLocal(value) && !this.#insecure()) {
+      this.#mistake(
+        `${origin.where}: ${formatAddress(value)} can be reached from other machines, and this version has neither ` +
+          'TLS nor authentication: listen on a loopback address or a unix socket, or say --insecure',
+        origin,
+      )
+    }
+    return { value, origin }
+  }
+
+  #checkDistinct(listen: Sourced<Address>, http: Sourced<Address>): void {
+    const address = formatAddress(http.value)
+    if (formatAddress(listen.value) !== address || address.endsWith(':0')) return
+    this.#mistake(
+      `${http.origin.where}: ${address} is the address of listen: the probes need one of their own`,
+      http.origin,
+    )
+  }
+
+  #insecure(): boolean {
+    if (this.#options.insecure !== undefined) return this.#options.insecure
+    const value = given(this.#env['PLEDGED_INSECURE'])
+    const choice = this.#attempt({ where: 'PLEDGED_INSECURE', folder: '' }, () =>
+      value === undefined ? 'false' : parseChoice(value, ['1', 'true', '0', 'false']),
+    )
+    return choice === '1' || choice === 'true'
+  }
+
+  #logLevel(): LogLevel {
+    const flag = this.#options.logLevel
+    const value = flag ?? given(this.#env['PLEDGED_LOG_LEVEL'])
+    if (value === undefined) return 'info'
+    const origin = { where: flag === undefined ? 'PLEDGED_LOG_LEVEL' : '--log-level', folder: '' }
+    return this.#attempt(origin, () => parseChoice(value, LOG_LEVELS)) ?? 'info'
+  }
+
+  #participants(dataDirectory: string): ConfiguredParticipant[] {
+    const participants: ConfiguredParticipant[] = []
+    const names = new Map<string, string>()
+    const files = new Map<string, string>()
+    for (const [index, entry] of this.#content.participants.entries()) {
+      if (entry === undefined) continue
+      const participant = this.#participant(entry, index)
+      this.#checkUnique(
+        names,
+        entry.name,
+        ['participants', index, 'name'],
+        (first) => `"${entry.name}" is the name of ${first} too: a name stands for one resource`,
+      )
+      this.#checkUnique(
+        files,
+        identityOf(participant.file),
+        ['participants', index, 'file'],
+        (first) => `${participant.file} is the file of ${first} too: one participant serves one file`,
+      )
+      if (isLogFile(participant.file, dataDirectory)) {
+        this.#mistakeInFile(
+          ['participants', index, 'file'],
+          `${participant.file} belongs to the log: choose another file`,
+        )
+      }
+      participants.push(participant)
+    }
+    return participants
+  }
+
+  #participant(entry: ParticipantEntry, index: number): ConfiguredParticipant {
+    this.#attempt(this.#inFile(['participants', index, 'statements']), () => checkStatements(entry))
+    return { ...entry, file: resolve(this.#inFile(['participants', index, 'file']).folder, entry.file) }
+  }
+
+  #checkUnique(seen: Map<string, string>, key: string, path: Path, text: (first: string) => string): void {
+    const first = seen.get(key)
+    if (first === undefined) seen.set(key, formatPath(path.slice(0, -1)))
+    else this.#mistakeInFile(path, text(first))
+  }
+
+  #resolved({ value, origin }: Sourced<string>): string {
+    return resolve(origin.folder, value)
+  }
+
+  #inFile(path: Path, line = this.#document?.lineOf(path) ?? 1): Origin & { readonly line: number } {
+    const file = this.#configFile ?? ''
+    const place = path.length === 0 ? '' : ` ${formatPath(path)}`
+    return { where: `${file}:${line}${place}`, folder: dirname(file), line }
+  }
+
+  #attempt<Value>(origin: Origin, run: () => Value): Value | undefined {
+    try {
+      return run()
+    } catch (error) {
+      if (!(error instanceof Mistake)) throw error
+      this.#mistake(`${origin.where}: ${error.message}`, origin)
+      return undefined
+    }
+  }
+
+  #mistakeInFile(path: Path, text: string, line?: number): void {
+    const origin = this.#inFile(path, line)
+    this.#mistake(`${origin.where}: ${text}`, origin)
+  }
+
+  #mistake(text: string, origin: Origin & { readonly line?: number } = { where: '', folder: '' }): void {
+    this.#mistakes.push({ line: origin.line ?? 0, text })
+  }
+}
+
+/** A variable that is set to nothing is not set. */
+function given(value: string | undefined): string | undefined {
+  return value === '' ? undefined : value
+}
+
+/** `participants[1].file` */
+function formatPath(path: Path): string {
+  let text = ''
+  for (const part of path) {
+    if (typeof part === 'number') text += `[${part}]`
+    else text += text === '' ? part : `.${part}`
+  }
+  return text
+}
+
+/** One file has one identity, whatever the links that lead to it: two owners of one SQLite file destroy it (R8). */
+function identityOf(file: string): string {
+  try {
+    const { dev, ino } = statSync(file, { bigint: true })
+    return `${dev}:${ino}`
+  } catch {
+    return canonical(file)
+  }
+}
+
+function isLogFile(file: string, dataDirectory: string): boolean {
+  return dirname(canonical(file)) === canonical(dataDirectory) && basename(file).startsWith('pledged.')
+}
+
+/** With the symbolic links of the part that exists resolved. */
+function canonical(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    const folder = dirname(path)
+    return folder === path ? path : join(canonical(folder), basename(path))
+  }
+}

@@ -1,0 +1,21 @@
+/**
+ * The daemon: the composition root. Nothing else constructs a log, a server or a participant of the real world.
+ *
+ * - `runDaemon` is `pledged serve`: it resolves with the process's exit code (0; 75 when a decision is left
+ *   undelivered; 74 when the log failed), and rejects with a PledgedError when the daemon could not be started.
+ * - `checkConfiguration` is `pledged serve --check-config`: it throws one PledgedError CONFIGURATION that lists
+ *   every mistake with its path and line, or returns what the daemon would run with.
+ * - `runParticipant` is `pledged participant serve`: a built-in participant as a process of its own; it resolves
+ *   with 0 at a signal, and rejects with a PledgedError when the resource can't be served.
+ * - `startDaemon` is the daemon without the process around it: no signals, no exit.
+ * - `armCrashPoints` gives the crash points that a test's environment asks for; without one they cost nothing.
+ *
+ * Nothing here writes to standard output: the log lines (JSON) and the closing sentences go to standard error.
+ */
+export { armCrashPoints } from './armed-crash-points.ts'
+export { packageVersion } from './build-info.ts'
+export { type Configuration, type ConfiguredParticipant, checkConfiguration } from './configuration.ts'
+export { type Daemon, startDaemon } from './daemon.ts'
+export type { DaemonOptions, Environment } from './options.ts'
+export { runDaemon } from './run-daemon.ts'
+export { type ParticipantOptions, runParticipant } from './run-participant.ts'

@@ -1,0 +1,130 @@
+/**
+ * What a log's records, read in their order, come to. Both backends fold their records through here, so that
+ * replay means the same in both. A record may occur twice (a log carries old records forward); that changes
+ * nothing.
+ */
+import { PledgedError } from '../base/errors.ts'
+import type { Epoch, Xid } from '../base/ids.ts'
+import { compareXids, epochNumber } from '../base/ids.ts'
+import type {
+  AbortedRecord,
+  DecisionRecord,
+  EndRecord,
+  HeuristicRecord,
+  KeptTransaction,
+  ParticipantRecord,
+} from '../protocol/records.ts'
+import type { EndedQuery, XidPosition } from './log.ts'
+import type { StoredRecord, TransactionRecord } from './stored-record.ts'
+import { placeOf } from './stored-record.ts'
+
+export class History {
+  readonly #epochs = new Map<number, Epoch>()
+  readonly #unended = new Map<Xid, DecisionRecord>()
+  readonly #heuristics = new Map<string, HeuristicRecord>()
+  readonly #participants = new Map<string, ParticipantRecord>()
+  #forgottenThrough: XidPosition | undefined
+
+  apply(record: StoredRecord): void {
+    switch (record.type) {
+      case 'decision':
+        this.#unended.set(record.xid, record)
+        return
+      case 'end':
+        this.#unended.delete(record.xid)
+        return
+      case 'aborted':
+        if (this.#unended.has(record.xid)) throw contradicted(record.xid)
+        return
+      case 'heuristic':
+        this.#heuristics.set(heuristicKey(record), record)
+        return
+      case 'participant':
+        this.#participants.set(record.name, record)
+        return
+      case 'operator':
+        return
+      case 'epochs':
+        for (const epoch of record.epochs) this.#epochs.set(epochNumber(epoch), epoch)
+        return
+      case 'forgotten':
+        this.#forgottenThrough = { epochNumber: record.epochNumber, sequence: record.sequence }
+    }
+  }
+
+  get epochs(): readonly Epoch[] {
+    return [...this.#epochs].sort(([left], [right]) => left - right).map(([, epoch]) => epoch)
+  }
+
+  get forgottenThrough(): XidPosition | undefined {
+    return this.#forgottenThrough
+  }
+
+  /** Oldest first. */
+  get unended(): readonly DecisionRecord[] {
+    return [...this.#unended.values()]
+      .map((record) => ({ record, place: placeOf(record.xid) }))
+      .sort((left, right) => compareXids(left.place, right.place))
+      .map(({ record }) => record)
+  }
+
+  get heuristics(): readonly HeuristicRecord[] {
+    return [...this.#heuristics.values()]
+  }
+
+  get participants(): readonly ParticipantRecord[] {
+    return [...this.#participants.values()]
+  }
+
+  isUnended(xid: Xid): boolean {
+    return this.#unended.has(xid)
+  }
+}
+
+/** All of one transaction's records come to this; undefined: none of them says how it was decided. */
+export function keptTransaction(records: Iterable<TransactionRecord>): KeptTransaction | undefined {
+  let decision: DecisionRecord | undefined
+  let aborted: AbortedRecord | undefined
+  let end: EndRecord | undefined
+  const heuristics = new Map<string, HeuristicRecord>()
+  for (const record of records) {
+    if (record.type === 'decision') decision = record
+    else if (record.type === 'aborted') aborted = record
+    else if (record.type === 'end') end = record
+    else if (record.type === 'heuristic') heuristics.set(heuristicKey(record), record)
+  }
+  if (decision !== undefined && aborted !== undefined) throw contradicted(decision.xid)
+  const record = decision ?? aborted
+  return record && { record, ...(end && { end }), heuristics: [...heuristics.values()] }
+}
+
+/** When the transaction ended, or undefined: it has not. */
+export function endTimeMs(kept: KeptTransaction): number | undefined {
+  return kept.record.type === 'aborted' ? kept.record.endTimeMs : kept.end?.endTimeMs
+}
+
+/** R9: hidden at once, dropped later. What is unended, or broken and not acknowledged, is never forgotten. */
+export function isForgotten(kept: KeptTransaction, through: XidPosition | undefined): boolean {
+  if (through === undefined || endTimeMs(kept) === undefined || kept.heuristics.length > 0) return false
+  return compareXids(placeOf(kept.record.xid), through) <= 0
+}
+
+/** Whether an ended transaction is one that the query asks for, its place apart. */
+export function matchesQuery(kept: KeptTransaction, query: EndedQuery): boolean {
+  if (endTimeMs(kept) === undefined) return false
+  const outcome = kept.record.type === 'decision' ? 'committed' : 'aborted'
+  if (query.outcome !== undefined && query.outcome !== outcome) return false
+  return query.participant === undefined || participantsOf(kept).includes(query.participant)
+}
+
+function participantsOf({ record }: KeptTransaction): readonly string[] {
+  return record.type === 'decision' ? [...record.branches, ...record.readOnly] : record.branches
+}
+
+function heuristicKey(record: HeuristicRecord): string {
+  return `${record.xid} ${record.participant} ${record.ended}`
+}
+
+function contradicted(xid: Xid): PledgedError {
+  return new PledgedError('LOG_DAMAGED', `${xid} is both committed and aborted`)
+}

@@ -1,0 +1,74 @@
+/** Records for the tests of logs: each the smallest of its kind, but for what a test asks for. */
+import type { Xid } from '../base/ids.ts'
+import type {
+  AbortedRecord,
+  DecisionRecord,
+  EndRecord,
+  HeuristicRecord,
+  ParticipantRecord,
+  RequestRef,
+} from '../protocol/records.ts'
+
+interface Asked {
+  readonly request?: string
+  readonly attempt?: number
+  readonly readOnly?: readonly string[]
+  readonly traceparent?: string
+  readonly message?: string
+}
+
+export function decision(xid: Xid, asked: Asked = {}): DecisionRecord {
+  return {
+    type: 'decision',
+    xid,
+    branches: ['sink', 'offsets'],
+    readOnly: asked.readOnly ?? [],
+    owner: 'alice',
+    ...requestOf(asked),
+    createTimeMs: 1,
+    decideTimeMs: 2,
+    ...(asked.traceparent !== undefined && { traceparent: asked.traceparent }),
+  }
+}
+
+export function aborted(xid: Xid, asked: Asked = {}): AbortedRecord {
+  return {
+    type: 'aborted',
+    xid,
+    branches: ['sink', 'offsets'],
+    owner: 'alice',
+    ...requestOf(asked),
+    cause: 'vote_no',
+    message: asked.message ?? 'no room',
+    retryable: true,
+    createTimeMs: 1,
+    decideTimeMs: 2,
+    endTimeMs: 3,
+  }
+}
+
+export function end(xid: Xid, endTimeMs = 3): EndRecord {
+  return { type: 'end', xid, endTimeMs }
+}
+
+export function heuristic(xid: Xid): HeuristicRecord {
+  const evidence = 'witness_aborted'
+  return {
+    type: 'heuristic',
+    xid,
+    participant: 'sink',
+    ended: 'abort',
+    evidence,
+    message: 'by hand',
+    timeMs: 4,
+  }
+}
+
+export function participant(name: string, resourceId: string): ParticipantRecord {
+  return { type: 'participant', name, kind: 'sqlite', resourceId, keepsWitnesses: true, timeMs: 5 }
+}
+
+function requestOf({ request, attempt = 1 }: Asked): { request?: RequestRef } {
+  if (request === undefined) return {}
+  return { request: { caller: 'alice', requestId: request, attempt, digest: 'd1' } }
+}

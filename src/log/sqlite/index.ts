@@ -1,0 +1,15 @@
+/**
+ * The log on a local disk: SQLite in a thread of its own, one forced write for all appends that wait.
+ *
+ * A log is a directory with `pledged.lock` (R8: held for the life of its owner), `pledged.db` and, while it is
+ * open or after a kill, `pledged.db-wal`. The three belong together: a copy of some of them is not a log.
+ * `verifyLog` and `dumpLog` work on a closed log, take its lock, and change nothing.
+ */
+
+export type { SqliteLogFaults } from './database.ts'
+export type { DumpedRecord } from './dump.ts'
+export { dumpLog } from './dump.ts'
+export type { SqliteLogOptions } from './sqlite-log.ts'
+export { SqliteLog } from './sqlite-log.ts'
+export type { VerifyReport } from './verify.ts'
+export { verifyLog } from './verify.ts'

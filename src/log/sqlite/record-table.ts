@@ -1,0 +1,199 @@
+/** The table of records: the one place that reads and writes its rows, and that computes and checks their chain. */
+
+import { crc32 } from 'node:zlib'
+import type { Database, Statement } from 'better-sqlite3'
+import { assert } from '../../base/assert.ts'
+import { messageOf, PledgedError } from '../../base/errors.ts'
+import type { XidPosition } from '../log.ts'
+import { decodeRecord } from '../record-codec.ts'
+import type { StoredRecord } from '../stored-record.ts'
+import { isTransactionRecord, placeOf, requestKeyOf } from '../stored-record.ts'
+import type { Link } from './meta.ts'
+
+export interface Row {
+  readonly position: number
+  readonly epoch: number | null
+  readonly sequence: number | null
+  readonly request_key: string | null
+  readonly body: string
+  readonly chain: number
+}
+
+const COLUMNS = 'position, epoch, sequence, request_key, body, chain'
+
+export class RecordTable {
+  readonly #insert: Statement<[number, number | null, number | null, string | null, string, number]>
+  readonly #after: Statement<[number, number, number], Row>
+  readonly #byXid: Statement<[number, number], Row>
+  readonly #byRequest: Statement<[string], Row>
+  readonly #xidsBelow: Statement<[number, number, number], { epoch: number; sequence: number }>
+  readonly #xidsAbove: Statement<[number, number, number], { epoch: number; sequence: number }>
+  readonly #withRequest: Statement<[], { epoch: number; sequence: number }>
+  readonly #at: Statement<[number], Row>
+  readonly #chainAt: Statement<[number], number>
+  readonly #lastLink: Statement<[], Link>
+  readonly #hasXid: Statement<[number, number, number], number>
+  readonly #hasRequest: Statement<[string, number], number>
+  readonly #dropThrough: Statement<[number]>
+
+  constructor(database: Database) {
+    const byXid = 'FROM records INDEXED BY records_by_xid'
+    this.#insert = database.prepare(`INSERT INTO records (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)`)
+    this.#after = database.prepare(
+      `SELECT ${COLUMNS} FROM records WHERE position > ? AND position <= ? ORDER BY position LIMIT ?`,
+    )
+    this.#byXid = database.prepare(
+      `SELECT ${COLUMNS} ${byXid} WHERE epoch = ? AND sequence = ? ORDER BY position`,
+    )
+    this.#byRequest = database.prepare(
+      `SELECT ${COLUMNS} FROM records WHERE request_key = ? ORDER BY position`,
+    )
+    this.#xidsBelow = database.prepare(
+      `SELECT DISTINCT epoch, sequence ${byXid} WHERE epoch IS NOT NULL AND (epoch, sequence) < (?, ?) ORDER BY epoch DESC, sequence DESC LIMIT ?`,
+    )
+    this.#xidsAbove = database.prepare(
+      `SELECT DISTINCT epoch, sequence ${byXid} WHERE epoch IS NOT NULL AND (epoch, sequence) > (?, ?) ORDER BY epoch, sequence LIMIT ?`,
+    )
+    this.#withRequest = database.prepare(
+      'SELECT epoch, sequence FROM records INDEXED BY records_by_request WHERE request_key IS NOT NULL',
+    )
+    this.#at = database.prepare(`SELECT ${COLUMNS} FROM records WHERE position = ?`)
+    this.#chainAt = database.prepare<[number], number>('SELECT chain FROM records WHERE position = ?').pluck()
+    this.#lastLink = database.prepare('SELECT position, chain FROM records ORDER BY position DESC LIMIT 1')
+    this.#hasXid = database
+      .prepare<[number, number, number], number>(
+        `SELECT 1 ${byXid} WHERE epoch = ? AND sequence = ? AND +position = ?`,
+      )
+      .pluck()
+    this.#hasRequest = database
+      .prepare<[string, number], number>(
+        'SELECT 1 FROM records INDEXED BY records_by_request WHERE request_key = ? AND +position = ?',
+      )
+      .pluck()
+    this.#dropThrough = database.prepare('DELETE FROM records WHERE position <= ?')
+  }
+
+  /** Returns the link of the new row, which follows `tail`. */
+  insert(record: StoredRecord, body: string, tail: Link): Link {
+    const link = { position: tail.position + 1, chain: crc32(body, tail.chain) }
+    const place = isTransactionRecord(record) ? placeOf(record.xid) : undefined
+    const epoch = place?.epochNumber ?? null
+    const sequence = place?.sequence ?? null
+    this.#insert.run(link.position, epoch, sequence, requestKeyOf(record) ?? null, body, link.chain)
+    return link
+  }
+
+  /** Rows in (`after`, `through`], at most `limit`. */
+  rowsAfter(after: number, limit: number, through = Number.MAX_SAFE_INTEGER): readonly Row[] {
+    return this.#after.all(after, through, limit)
+  }
+
+  lastLink(): Link | undefined {
+    return this.#lastLink.get()
+  }
+
+  /** The link at a position that is at or behind the anchor. */
+  linkAt(position: number, anchor: Link): Link {
+    if (position === anchor.position) return anchor
+    const chain = this.#chainAt.get(position)
+    if (chain === undefined) throw damagedAt(position, 'is missing')
+    return { position, chain }
+  }
+
+  recordsOf({ epochNumber, sequence }: XidPosition, anchor: Link): readonly StoredRecord[] {
+    return this.#byXid.all(epochNumber, sequence).map((row) => this.#checked(row, anchor))
+  }
+
+  /** The places of every transaction that named the request; a place may occur twice. */
+  placesOfRequest(key: string, anchor: Link): readonly XidPosition[] {
+    return this.#byRequest.all(key).map((row) => {
+      this.#checked(row, anchor)
+      return placeOfRow(row)
+    })
+  }
+
+  placesBelow(before: XidPosition, limit: number): readonly XidPosition[] {
+    return this.#xidsBelow.all(before.epochNumber, before.sequence, limit).map(placeOfRow)
+  }
+
+  placesAbove(after: XidPosition, limit: number): readonly XidPosition[] {
+    return this.#xidsAbove.all(after.epochNumber, after.sequence, limit).map(placeOfRow)
+  }
+
+  /** In no order; a place may occur twice; nothing may be written before the iteration ends. */
+  *placesWithRequest(): Generator<XidPosition> {
+    for (const row of this.#withRequest.iterate()) yield placeOfRow(row)
+  }
+
+  recordAt(position: number, anchor: Link): StoredRecord {
+    const row = this.#at.get(position)
+    if (row === undefined) throw damagedAt(position, 'is missing')
+    return this.#checked(row, anchor)
+  }
+
+  /** Drops every row up to a position, which becomes the anchor. Returns how many there were. */
+  dropThrough(position: number): number {
+    return this.#dropThrough.run(position).changes
+  }
+
+  /** R7: throws LOG_DAMAGED unless the rows follow `previous` without a gap or a change. Returns the last link. */
+  checkChain(rows: readonly Row[], previous: Link): Link {
+    let last = previous
+    for (const row of rows) last = checkLink(row, last)
+    return last
+  }
+
+  /** Whether the row is what its body says, and found by both indexes. Returns the record. */
+  checkColumns(row: Row): StoredRecord {
+    const record = decodeRow(row)
+    const { epoch, sequence, request_key: key } = row
+    const inXids =
+      epoch === null || sequence === null || this.#hasXid.get(epoch, sequence, row.position) !== undefined
+    const inRequests = key === null || this.#hasRequest.get(key, row.position) !== undefined
+    if (!inXids || !inRequests) throw damagedAt(row.position, 'is not in its index')
+    return record
+  }
+
+  /** A row that an index led to. */
+  #checked(row: Row, anchor: Link): StoredRecord {
+    checkLink(row, this.linkAt(row.position - 1, anchor))
+    return decodeRow(row)
+  }
+}
+
+/** Throws LOG_DAMAGED where the body can't be read or the columns differ from it. */
+export function decodeRow(row: Row): StoredRecord {
+  const record = decodeAt(row)
+  const place = isTransactionRecord(record) ? placeOf(record.xid) : undefined
+  const isSame =
+    row.epoch === (place?.epochNumber ?? null) &&
+    row.sequence === (place?.sequence ?? null) &&
+    row.request_key === (requestKeyOf(record) ?? null)
+  if (!isSame) throw damagedAt(row.position, 'was changed: its columns differ from its body')
+  return record
+}
+
+export function checkLink(row: Row, previous: Link): Link {
+  if (row.position !== previous.position + 1) throw damagedAt(previous.position + 1, 'is missing')
+  if (row.chain !== crc32(row.body, previous.chain)) {
+    throw damagedAt(row.position, 'or the one before it was changed: its checksum differs')
+  }
+  return { position: row.position, chain: row.chain }
+}
+
+function decodeAt(row: Row): StoredRecord {
+  try {
+    return decodeRecord(row.body)
+  } catch (error) {
+    throw damagedAt(row.position, `can't be read: ${messageOf(error)}`)
+  }
+}
+
+function placeOfRow(row: { readonly epoch: number | null; readonly sequence: number | null }): XidPosition {
+  assert(row.epoch !== null && row.sequence !== null, 'an index by xid leads to rows with an xid')
+  return { epochNumber: row.epoch, sequence: row.sequence }
+}
+
+function damagedAt(position: number, what: string): PledgedError {
+  return new PledgedError('LOG_DAMAGED', `record ${position} ${what}`)
+}

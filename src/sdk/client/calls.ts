@@ -1,0 +1,103 @@
+/**
+ * One try of one unary call, and what its end says about whether the daemon may have run it.
+ *
+ * A call is sent only over a connection that stands. So "no connection could be made" is known to mean that
+ * nothing was sent, while whatever happens after counts as sent, even where it never left this process.
+ */
+import {
+  type CallOptions,
+  type Client,
+  type ClientUnaryCall,
+  connectivityState,
+  Metadata,
+  type ServiceError,
+} from '@grpc/grpc-js'
+import type { ErrorCode, PledgedError } from '../../base/errors.ts'
+import { fromServiceError, isServiceError } from '../../wire/index.ts'
+import type { Scope } from './scope.ts'
+
+export type Try<Response> =
+  | { readonly end: 'answered'; readonly response: Response }
+  /** The daemon says that it did not accept this call. */
+  | { readonly end: 'refused'; readonly error: PledgedError }
+  /** No answer. `sent`: it may have arrived. */
+  | { readonly end: 'lost'; readonly error: PledgedError; readonly sent: boolean }
+
+export type StartCall<Response> = (
+  metadata: Metadata,
+  options: Partial<CallOptions>,
+  callback: (error: ServiceError | null, response: Response) => void,
+) => ClientUnaryCall
+
+export interface TryOptions<Response> {
+  readonly client: Client
+  readonly address: string
+  readonly scope: Scope
+  /** How long to wait for a connection. */
+  readonly connectTimeoutMs: number
+  readonly start: StartCall<Response>
+  readonly onSent?: (() => void) | undefined
+}
+
+/** Never rejects. */
+export async function tryCall<Response>(options: TryOptions<Response>): Promise<Try<Response>> {
+  if (options.scope.over) return { end: 'lost', error: unreachableError(options.address), sent: false }
+  const unreachable = await connected(options)
+  if (unreachable !== undefined) return { end: 'lost', error: unreachable, sent: false }
+  try {
+    return { end: 'answered', response: await call(options) }
+  } catch (error) {
+    const pledged = fromServiceError(error, options.address)
+    if (isRefusal(error, pledged.code)) return { end: 'refused', error: pledged }
+    return { end: 'lost', error: pledged, sent: true }
+  }
+}
+
+const READY = connectivityState.READY
+
+/** Resolves with why there is no connection, if there is none in time. */
+async function connected({ client, address, scope, connectTimeoutMs }: TryOptions<unknown>) {
+  if (client.getChannel().getConnectivityState(true) === READY) return undefined
+  const ready = Promise.withResolvers<boolean>()
+  const timeoutMs = Math.min(connectTimeoutMs, scope.remainingMs)
+  client.waitForReady(Date.now() + timeoutMs, (error) => ready.resolve(error === undefined))
+  const forget = scope.onCancel(() => ready.resolve(false))
+  const isReady = await ready.promise
+  forget()
+  return isReady && !scope.over ? undefined : unreachableError(address)
+}
+
+function call<Response>({ scope, start, onSent }: TryOptions<Response>): Promise<Response> {
+  const answered = Promise.withResolvers<Response>()
+  const deadline = Date.now() + scope.remainingMs
+  const unary = start(new Metadata(), { deadline }, (error, response) => {
+    forget()
+    if (error === null) answered.resolve(response)
+    else answered.reject(error)
+  })
+  const forget = scope.onCancel(() => unary.cancel())
+  onSent?.()
+  return answered.promise
+}
+
+function unreachableError(address: string): PledgedError {
+  const error = Object.assign(new Error('no connection'), {
+    code: 14,
+    details: 'no connection was made in time',
+  })
+  return fromServiceError(error, address)
+}
+
+/** Statuses that gRPC itself gives only to a call that no handler has seen. */
+const REFUSALS_WITHOUT_DETAILS: ReadonlySet<ErrorCode> = new Set([
+  'NOT_IMPLEMENTED',
+  'PERMISSION_DENIED',
+  'INVALID_REQUEST',
+])
+
+/** With details it comes from Pledged, where an error says "not accepted"; a bug there says nothing. */
+function isRefusal(error: unknown, code: ErrorCode): boolean {
+  if (code === 'INTERNAL' || code === 'OUTCOME_UNKNOWN') return false
+  const detailed = isServiceError(error) && error.metadata?.get('grpc-status-details-bin').length > 0
+  return detailed || REFUSALS_WITHOUT_DETAILS.has(code)
+}

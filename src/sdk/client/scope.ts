@@ -1,0 +1,75 @@
+/** The time that a caller gives to one call of the client, and the ways in which it ends early. */
+import type { Clock, Timers } from '../../base/ports.ts'
+
+export interface ScopeOptions {
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal | undefined
+  readonly clock: Clock
+  readonly timers: Timers
+}
+
+export class Scope {
+  readonly timeoutMs: number
+  readonly #clock: Clock
+  readonly #timers: Timers
+  readonly #endMs: number
+  readonly #signal: AbortSignal | undefined
+  readonly #onAbort: (() => void) | undefined
+  readonly #listeners = new Set<() => void>()
+  #cancelled: { readonly reason: unknown } | undefined
+
+  constructor(options: ScopeOptions) {
+    this.timeoutMs = options.timeoutMs
+    this.#clock = options.clock
+    this.#timers = options.timers
+    this.#endMs = options.clock.monotonicMs() + options.timeoutMs
+    const { signal } = options
+    this.#signal = signal
+    if (signal === undefined) return
+    this.#onAbort = () => this.cancel(signal.reason)
+    if (signal.aborted) this.#onAbort()
+    else signal.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  get remainingMs(): number {
+    return Math.max(0, this.#endMs - this.#clock.monotonicMs())
+  }
+
+  /** Why the caller no longer waits; undefined while it does. */
+  get cancelled(): { readonly reason: unknown } | undefined {
+    return this.#cancelled
+  }
+
+  /** The caller has cancelled, or its time is up. */
+  get over(): boolean {
+    return this.#cancelled !== undefined || this.remainingMs === 0
+  }
+
+  cancel(reason: unknown): void {
+    if (this.#cancelled !== undefined) return
+    this.#cancelled = { reason }
+    for (const listener of this.#listeners) listener()
+  }
+
+  /** Calls once when the caller cancels; the returned function takes that back. */
+  onCancel(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Returns earlier when the scope is over. */
+  async sleep(delayMs: number): Promise<void> {
+    if (this.#cancelled !== undefined) return
+    const woken = Promise.withResolvers<void>()
+    const cancelTimer = this.#timers.after(Math.min(delayMs, this.remainingMs), woken.resolve)
+    const forget = this.onCancel(woken.resolve)
+    await woken.promise
+    cancelTimer()
+    forget()
+  }
+
+  dispose(): void {
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#listeners.clear()
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * One message in, one verb of the participant called, one reply out. A participant is other people's code: what
+ * it throws, and what it answers out of shape, becomes the cautious reply of its verb (a no vote, the result
+ * unknown, no evidence, a scan that failed), never an exception.
+ */
+import { messageOf, PledgedError } from '../../base/errors.ts'
+import type { Xid } from '../../base/ids.ts'
+import type {
+  BranchResult,
+  Evidence,
+  HeldBranch,
+  ParticipantMessage,
+  Verb,
+  Vote,
+} from '../../protocol/messages.ts'
+import type { HeldPage, Participant, PrepareRequest } from './participant.ts'
+
+const RESULTS: ReadonlySet<unknown> = new Set<BranchResult>(['done', 'done_before', 'broken', 'unknown'])
+const EVIDENCE: ReadonlySet<unknown> = new Set<Evidence>([
+  'none',
+  'witness_committed',
+  'witness_aborted',
+  'no_witness',
+])
+
+export async function prepare(
+  participant: Participant,
+  request: PrepareRequest,
+): Promise<ParticipantMessage> {
+  const vote = await voteOf(participant, request)
+  return { type: 'vote', xid: request.xid, vote }
+}
+
+export function noVote(xid: Xid, message: string, retryable: boolean): ParticipantMessage {
+  return { type: 'vote', xid, vote: { vote: 'no', message, retryable } }
+}
+
+export async function end(participant: Participant, verb: Verb, xid: Xid): Promise<ParticipantMessage> {
+  try {
+    const ending: unknown = await participant[verb](xid)
+    if (!isObject(ending) || !RESULTS.has(ending['result'])) {
+      return unknownResult(verb, xid, `the participant's ${verb} answered without a result`)
+    }
+    return {
+      type: 'result',
+      xid,
+      verb,
+      result: ending['result'] as BranchResult,
+      message: textOf(ending['message']),
+      evidence: EVIDENCE.has(ending['evidence']) ? (ending['evidence'] as Evidence) : 'none',
+    }
+  } catch (error) {
+    return unknownResult(verb, xid, messageOf(error))
+  }
+}
+
+export function unknownResult(verb: Verb, xid: Xid, message: string): ParticipantMessage {
+  return { type: 'result', xid, verb, result: 'unknown', message, evidence: 'none' }
+}
+
+export async function giveEvidence(participant: Participant, xid: Xid): Promise<ParticipantMessage> {
+  const reply = { type: 'evidence_answer', xid } as const
+  if (participant.evidence === undefined) {
+    return { ...reply, evidence: 'none', message: 'this participant keeps no witnesses' }
+  }
+  try {
+    const evidence: unknown = await participant.evidence(xid)
+    if (EVIDENCE.has(evidence)) return { ...reply, evidence: evidence as Evidence, message: '' }
+    return { ...reply, evidence: 'none', message: "the participant's evidence answered out of shape" }
+  } catch (error) {
+    return { ...reply, evidence: 'none', message: messageOf(error) }
+  }
+}
+
+/** Not acknowledged: a witness that stays is found by the next sweep, or does no harm. */
+export async function forget(participant: Participant, xid: Xid): Promise<void> {
+  try {
+    await participant.forget?.(xid)
+  } catch {
+    // The witness stays; nothing is concluded from it once its transaction has ended.
+  }
+}
+
+export async function listPrepared(
+  participant: Participant,
+  pageSize: number,
+  pageToken: string,
+): Promise<ParticipantMessage> {
+  try {
+    const page: unknown = await participant.listPrepared(pageSize, pageToken)
+    if (!isHeldPage(page)) return scanFailed("the participant's listPrepared answered out of shape")
+    // Only the two known fields: whatever else hangs on them might not survive a thread's structured clone.
+    const branches = page.branches.map(({ xid, prepareTimeMs }) => ({ xid, prepareTimeMs }))
+    return { type: 'held', branches, nextPageToken: page.nextPageToken }
+  } catch (error) {
+    return scanFailed(messageOf(error))
+  }
+}
+
+async function voteOf(participant: Participant, request: PrepareRequest): Promise<Vote> {
+  try {
+    const vote: unknown = await participant.prepare(request)
+    return (
+      readVote(vote) ?? {
+        vote: 'no',
+        message: "the participant's prepare answered without a vote",
+        retryable: false,
+      }
+    )
+  } catch (error) {
+    return {
+      vote: 'no',
+      message: messageOf(error),
+      retryable: error instanceof PledgedError && error.retryable,
+    }
+  }
+}
+
+function readVote(vote: unknown): Vote | undefined {
+  if (!isObject(vote)) return undefined
+  switch (vote['vote']) {
+    case 'yes':
+      return readYes(vote['pledgeTtlMs'])
+    case 'read_only':
+      return { vote: 'read_only' }
+    case 'no':
+      return { vote: 'no', message: textOf(vote['message']), retryable: vote['retryable'] === true }
+    default:
+      return undefined
+  }
+}
+
+/** A pledge whose time to live can't be read may end at any moment: no vote at all. */
+function readYes(pledgeTtlMs: unknown): Vote | undefined {
+  if (pledgeTtlMs === undefined) return { vote: 'yes' }
+  if (typeof pledgeTtlMs !== 'number' || !Number.isFinite(pledgeTtlMs) || pledgeTtlMs < 0) return undefined
+  return { vote: 'yes', pledgeTtlMs }
+}
+
+function scanFailed(message: string): ParticipantMessage {
+  return { type: 'scan_failed', message }
+}
+
+function isHeldPage(page: unknown): page is HeldPage {
+  return (
+    isObject(page) &&
+    typeof page['nextPageToken'] === 'string' &&
+    Array.isArray(page['branches']) &&
+    page['branches'].every(isHeldBranch)
+  )
+}
+
+function isHeldBranch(branch: unknown): branch is HeldBranch {
+  return isObject(branch) && typeof branch['xid'] === 'string' && typeof branch['prepareTimeMs'] === 'number'
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}

@@ -1,0 +1,13 @@
+import { RequestIndex } from '../../protocol/request-index.ts'
+import type { Break } from './break.ts'
+
+/** A request that is asked again is not recognised. */
+export const requestForgotten: Break = {
+  name: 'request-forgotten',
+  does: 'a repeated request is not recognised and runs again (I3)',
+  step: (step) => (state, now, event) => {
+    const forgetful = { requests: new RequestIndex(state.limits.requestsRememberedMax, false) }
+    if (event.type === 'execute') Object.assign(state, forgetful)
+    return step(state, now, event)
+  },
+}

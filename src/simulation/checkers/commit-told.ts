@@ -1,0 +1,38 @@
+import type { DecisionRecord } from '../../protocol/records.ts'
+import { type Checker, Groups } from './checker.ts'
+
+/** I2: commit is decided only on all votes, and told to nobody before the decision is on stable storage. */
+export const commitTold: Checker = ({ observed }) => {
+  const asked = new Groups()
+  const yes = new Groups()
+  const readOnly = new Groups()
+  const durable = new Set<string>()
+  const violations: string[] = []
+  const missing = (xid: string) =>
+    [...asked.of(xid)].filter((name) => !yes.of(xid).has(name) && !readOnly.of(xid).has(name))
+  const decided = ({ xid, branches }: DecisionRecord) => {
+    const lacking = [...missing(xid), ...branches.filter((name) => !yes.of(xid).has(name))]
+    if (lacking.length > 0) violations.push(`I2: ${xid} was decided without a yes of ${lacking.join(', ')}`)
+    const left = [...yes.of(xid)].filter((name) => !branches.includes(name))
+    if (left.length > 0) violations.push(`I2: the decision of ${xid} leaves out ${left.join(', ')}`)
+  }
+  for (const seen of observed) {
+    if (seen.type === 'sent' && seen.message.type === 'prepare') asked.add(seen.message.xid, seen.participant)
+    if (seen.type === 'heard' && seen.message.type === 'vote') {
+      const { xid, vote } = seen.message
+      if (vote.vote === 'yes') yes.add(xid, seen.participant)
+      if (vote.vote === 'read_only') readOnly.add(xid, seen.participant)
+    }
+    if (seen.type === 'written' && seen.record.type === 'decision') decided(seen.record)
+    if (seen.type === 'durable' && seen.record.type === 'decision') durable.add(seen.record.xid)
+    if (seen.type === 'sent' && seen.message.type === 'commit' && !durable.has(seen.message.xid)) {
+      violations.push(`I2: commit of ${seen.message.xid} was sent to ${seen.participant} before its record was durable`)
+    }
+    if (seen.type === 'answered' && seen.said.outcome === 'committed' && !durable.has(seen.said.xid)) {
+      const { xid } = seen.said
+      const harmless = asked.of(xid).size > 0 && readOnly.of(xid).size === asked.of(xid).size
+      if (!harmless) violations.push(`I2: a client was answered "committed" for ${xid} before its record was durable`)
+    }
+  }
+  return violations
+}

@@ -1,0 +1,62 @@
+import type { Observed } from '../observations.ts'
+import { type Checker, Groups } from './checker.ts'
+
+/** I4: a yes is on stable storage before it leaves, and stays there until its branch is told how it ends. */
+export const pledges: Checker = (history) => {
+  const { observed, participants } = history
+  const pledged = new Groups()
+  const told = new Groups()
+  const ended = new Groups()
+  const violations: string[] = []
+  for (const seen of observed) {
+    if (seen.type === 'sent' && (seen.message.type === 'commit' || seen.message.type === 'abort')) {
+      told.add(seen.participant, `${seen.message.type} ${seen.message.xid}`)
+    }
+    if (seen.type === 'said' && seen.message.type === 'vote' && seen.message.vote.vote === 'yes') {
+      const { xid } = seen.message
+      if (!pledged.of(seen.participant).has(xid)) {
+        violations.push(`I4: ${seen.participant} voted yes on ${xid} before its pledge was durable`)
+      }
+    }
+    if (seen.type !== 'branch') continue
+    const { participant, xid, change } = seen
+    if (change === 'pledged') pledged.add(participant, xid)
+    if (change !== 'committed' && change !== 'aborted') continue
+    ended.add(participant, xid)
+    const verb = change === 'committed' ? 'commit' : 'abort'
+    if (!told.of(participant).has(`${verb} ${xid}`)) {
+      violations.push(`I4: ${participant} ended ${xid} (${change}) and was not told so`)
+    }
+  }
+  for (const { name, prepared } of participants) {
+    for (const xid of pledged.of(name)) {
+      if (!ended.of(name).has(xid) && !prepared.has(xid)) violations.push(`I4: ${name} lost its pledge of ${xid}`)
+    }
+  }
+  return [...violations, ...expiredPledges(observed, history.pledgeMarginMs)]
+}
+
+/** pledge_ttl: counted from the sending of prepare, commit is not decided within a margin of its end. */
+function expiredPledges(observed: readonly Observed[], marginMs: number): string[] {
+  const sentMs = new Map<string, number>()
+  const lastVoteMs = new Map<string, number>()
+  const ttlMs = new Map<string, number>()
+  const violations: string[] = []
+  for (const seen of observed) {
+    if (seen.type === 'sent' && seen.message.type === 'prepare') sentMs.set(seen.message.xid, seen.atMs)
+    if (seen.type === 'heard' && seen.message.type === 'vote') {
+      const { xid, vote } = seen.message
+      lastVoteMs.set(xid, seen.atMs)
+      if (vote.vote === 'yes' && vote.pledgeTtlMs !== undefined) {
+        ttlMs.set(xid, Math.min(vote.pledgeTtlMs, ttlMs.get(xid) ?? Number.POSITIVE_INFINITY))
+      }
+    }
+    if (seen.type !== 'written' || seen.record.type !== 'decision') continue
+    const { xid } = seen.record
+    const elapsedMs = (lastVoteMs.get(xid) ?? 0) - (sentMs.get(xid) ?? 0)
+    if (elapsedMs + marginMs >= (ttlMs.get(xid) ?? Number.POSITIVE_INFINITY)) {
+      violations.push(`I4: ${xid} was decided ${elapsedMs} ms after its prepare; a pledge lasts ${ttlMs.get(xid)} ms`)
+    }
+  }
+  return violations
+}

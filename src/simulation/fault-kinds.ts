@@ -1,0 +1,51 @@
+/**
+ * Every fault that a history may meet. A history enables a random part of them (swarm testing: Groce et al.,
+ * 2012), because a system under all faults at once gets nowhere near its rarer states.
+ */
+
+/** Chance each time that the thing may happen. */
+export const CHANCE_FAULTS = {
+  message_slow: 0.03,
+  dial_failed: 0.2,
+  request_lost: 0.05,
+  request_duplicated: 0.15,
+  request_late: 0.05,
+  answer_lost: 0.12,
+  owner_silent: 0.2,
+  lookup_slow: 0.2,
+  lookup_failed: 0.03,
+  sync_slow: 0.06,
+  sync_failed: 0.01,
+  prepare_hung: 0.06,
+  prepare_threw: 0.04,
+  result_unknown_before: 0.08,
+  result_unknown_after: 0.08,
+  result_threw: 0.04,
+  result_slow: 0.06,
+  scan_failed: 0.06,
+  evidence_failed: 0.1,
+  zombie_prepare: 0.7,
+  coordinator_crash_point: 0.002,
+  participant_crash_point: 0.004,
+} as const
+
+/** How often at most in one history; the moment is drawn. */
+export const TIMED_FAULTS = {
+  coordinator_killed: 3,
+  coordinator_power_lost: 3,
+  coordinator_paused: 2,
+  coordinator_drained: 1,
+  participant_killed: 4,
+  participant_paused: 2,
+  link_cut: 5,
+  wall_clock_jumped: 2,
+  branch_planted: 4,
+  impostor: 2,
+} as const
+
+export type ChanceFault = keyof typeof CHANCE_FAULTS
+export type TimedFault = keyof typeof TIMED_FAULTS
+export type FaultKind = ChanceFault | TimedFault
+
+export const CHANCE_FAULT_KINDS = Object.keys(CHANCE_FAULTS) as ChanceFault[]
+export const TIMED_FAULT_KINDS = Object.keys(TIMED_FAULTS) as TimedFault[]

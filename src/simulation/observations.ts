@@ -1,0 +1,111 @@
+/**
+ * What can be seen of a history from outside: what reached stable storage, what left whom, what arrived where.
+ * The checkers judge by this alone.
+ */
+import type { Epoch, LogId } from '../base/ids.ts'
+import type { StoredRecord } from '../log/stored-record.ts'
+import type { CoordinatorMessage, ParticipantMessage } from '../protocol/messages.ts'
+import type { AbortCause } from '../protocol/records.ts'
+import type { BranchState, Outcome, TransactionState } from '../protocol/requests.ts'
+import type { VirtualTime } from './virtual-time.ts'
+
+/** A call as the client made it. */
+export interface Call {
+  readonly number: number
+  readonly verb: 'execute' | 'begin' | 'commit' | 'abort' | 'get'
+  readonly caller: string
+  readonly xid?: string | undefined
+  readonly requestId?: string | undefined
+  readonly attempt?: number | undefined
+  readonly waitFor?: 'decision' | 'completion' | undefined
+}
+
+/** What an answer said. */
+export interface Said {
+  readonly xid: string
+  readonly state: TransactionState
+  readonly outcome: Outcome
+  readonly cause: AbortCause | undefined
+  readonly requestId: string
+  readonly attempt: number
+  readonly replayed: boolean
+  readonly branches: readonly { readonly participant: string; readonly state: BranchState }[]
+}
+
+/** Why a planted branch is none of the coordinator's business, or that it is ('orphan'). */
+export type Planted = 'other_log' | 'unknown_epoch' | 'malformed' | 'not_issued' | 'forgotten' | 'orphan'
+
+export type BranchChange =
+  | 'pledged'
+  | 'committed'
+  | 'aborted'
+  /** An abort found nothing prepared, and its witness closes the xid. */
+  | 'closed'
+  /** The witness went. */
+  | 'swept'
+
+export type Observation =
+  | {
+      readonly type: 'opened'
+      readonly logId: LogId
+      readonly epoch: Epoch
+      readonly epochs: readonly Epoch[]
+    }
+  /** Written, not yet on stable storage; then on stable storage. */
+  | { readonly type: 'written'; readonly record: StoredRecord }
+  | { readonly type: 'durable'; readonly record: StoredRecord }
+  /** Left the coordinator; reached the coordinator. */
+  | { readonly type: 'sent'; readonly participant: string; readonly message: CoordinatorMessage }
+  | { readonly type: 'heard'; readonly participant: string; readonly message: ParticipantMessage }
+  /** Left the participant. */
+  | { readonly type: 'said'; readonly participant: string; readonly message: ParticipantMessage }
+  /** On the stable storage of a participant. */
+  | {
+      readonly type: 'branch'
+      readonly participant: string
+      readonly xid: string
+      readonly change: BranchChange
+    }
+  | {
+      readonly type: 'planted'
+      readonly participant: string
+      readonly xid: string
+      readonly why: Planted
+    }
+  | { readonly type: 'called'; readonly call: Call }
+  /** Left the coordinator; reached the client. */
+  | { readonly type: 'answered'; readonly call: Call; readonly said: Said }
+  | { readonly type: 'told'; readonly call: Call; readonly said: Said }
+  | { readonly type: 'refused'; readonly call: Call; readonly code: string; readonly message: string }
+  | { readonly type: 'fault'; readonly kind: string; readonly party: string }
+  /** Production code threw where it must not. */
+  | { readonly type: 'bug'; readonly message: string }
+  | { readonly type: 'phase'; readonly phase: 'healing' | 'asking' }
+
+export type Observed = Observation & { readonly atMs: number }
+
+export class Recorder {
+  readonly #time: VirtualTime
+  readonly #observed: Observed[] = []
+
+  constructor(time: VirtualTime) {
+    this.#time = time
+  }
+
+  add(observation: Observation): void {
+    this.#observed.push({ atMs: this.#time.nowMs, ...observation })
+  }
+
+  get observed(): readonly Observed[] {
+    return this.#observed
+  }
+}
+
+/** One line of a trace. */
+export function formatObserved({ atMs, ...observation }: Observed): string {
+  return `${atMs.toFixed(3).padStart(9)} ${JSON.stringify(observation, shortened)}`
+}
+
+function shortened(_key: string, value: unknown): unknown {
+  return value instanceof Uint8Array ? new TextDecoder().decode(value) : value
+}

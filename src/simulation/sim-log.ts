@@ -1,0 +1,58 @@
+/** The log of one life of the coordinator: syncs take time and fail, look-ups are slow, the dead write nothing. */
+import { PledgedError } from '../base/errors.ts'
+import { MemoryLog } from '../log/memory/index.ts'
+import type { Log } from '../log/log.ts'
+import type { SimDisk } from './sim-disk.ts'
+import type { Process } from './virtual-time.ts'
+import type { World } from './world.ts'
+
+const PARTY = 'log'
+
+export function newLog(world: World, process: Process, disk: SimDisk): Log {
+  const log = new MemoryLog({
+    disk,
+    random: world.random,
+    clock: process.clock,
+    sync: (complete) => {
+      const slow = world.fails('sync_slow', PARTY)
+      const tookMs = slow ? world.random.between(10, 60) : world.random.between(0.2, 3)
+      const failure = world.fails('sync_failed', PARTY)
+        ? new PledgedError('LOG_UNWRITABLE', 'the disk failed to sync')
+        : undefined
+      process.after(tookMs, () => complete(failure))
+    },
+  })
+  return mortal(world, process, log)
+}
+
+/** What a dead process asked for does not happen, and what it waited for does not come. */
+function mortal(world: World, process: Process, log: MemoryLog): Log {
+  const looked = async <Found>(look: () => Promise<Found>): Promise<Found> => {
+    await delayed(process, world.fails('lookup_slow', PARTY) ? world.random.between(1, 25) : 0)
+    if (world.fails('lookup_failed', PARTY)) {
+      throw new PledgedError('LOG_UNREADABLE', 'the disk failed to read')
+    }
+    return look()
+  }
+  return {
+    open: (onStage) => log.open(onStage),
+    append: (records, done) => {
+      if (process.alive) log.append(records, (failure) => (process.alive ? done(failure) : undefined))
+    },
+    findTransaction: (xid) => looked(() => log.findTransaction(xid)),
+    findRequest: (caller, requestId) => looked(() => log.findRequest(caller, requestId)),
+    listEnded: (query) => log.listEnded(query),
+    expired: (endedBeforeMs) => log.expired(endedBeforeMs),
+    forget: async (through) => {
+      if (process.alive) await log.forget(through)
+    },
+    counters: () => log.counters(),
+    close: () => log.close(),
+  }
+}
+
+function delayed(process: Process, delayMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    process.after(delayMs, resolve)
+  })
+}

@@ -1,0 +1,116 @@
+/** What all calls have in common: who calls, until when, how a refusal is answered, and what isn't a message. */
+import type {
+  handleUnaryCall,
+  Metadata,
+  MethodDefinition,
+  ServerUnaryCall,
+  ServiceDefinition,
+  UntypedServiceImplementation,
+} from '@grpc/grpc-js'
+import { PledgedError } from '../../base/errors.ts'
+import { type CallFacts, toStatus } from '../../wire/index.ts'
+
+/** What is known of a caller before its request is looked at. */
+export interface IncomingCall {
+  readonly metadata: Metadata
+  getPeer(): string
+}
+
+/** The identity that request ids and begun transactions belong to. */
+export type Identify = (call: IncomingCall) => string
+
+/** Until there is authentication, everyone is the same caller. */
+export const identifyAsAnonymous: Identify = () => 'anonymous'
+
+/** https://www.w3.org/TR/trace-context/#traceparent-header */
+const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
+
+/** In the place of a message whose bytes could not be decoded. */
+const MALFORMED = Symbol('a message that could not be decoded')
+
+export interface UnaryOptions<Request, Response> {
+  /** Why the call isn't taken now. */
+  readonly refusal: () => PledgedError | undefined
+  readonly identify: Identify
+  readonly handle: (request: Request, facts: CallFacts) => Promise<Response>
+}
+
+export function unary<Request, Response>(
+  options: UnaryOptions<Request, Response>,
+): handleUnaryCall<Request, Response> {
+  return (call, callback) => {
+    answer(call, options).then(
+      (response) => callback(null, response),
+      (error: unknown) => callback(toStatus(error)),
+    )
+  }
+}
+
+async function answer<Request, Response>(
+  call: ServerUnaryCall<Request, Response>,
+  options: UnaryOptions<Request, Response>,
+): Promise<Response> {
+  const request = requireMessage(call.request)
+  const refusal = options.refusal()
+  if (refusal !== undefined) throw refusal
+  const facts: CallFacts = {
+    caller: options.identify(call),
+    deadlineInMs: deadlineInMs(call),
+    traceparent: traceparentOf(call.metadata),
+  }
+  // Its caller no longer listens: what is run now would only be asked for again.
+  if (call.cancelled || (facts.deadlineInMs !== undefined && facts.deadlineInMs <= 0)) {
+    throw new PledgedError(
+      'DEADLINE_PASSED',
+      'the deadline had passed when the request arrived; nothing was run: send it again with more time',
+    )
+  }
+  return options.handle(request, facts)
+}
+
+/** A method that this version does not serve. */
+export function notImplemented(method: string, instead: string): PledgedError {
+  return new PledgedError('NOT_IMPLEMENTED', `${method} isn't served by this version: ${instead}`)
+}
+
+/**
+ * The definition, with decoders that don't throw: gRPC would answer a malformed message with INTERNAL and no reason.
+ * `requireMessage` refuses it instead.
+ */
+export function tolerant<Implementation extends UntypedServiceImplementation>(
+  service: ServiceDefinition<Implementation>,
+): ServiceDefinition<Implementation> {
+  const methods = Object.entries<MethodDefinition<unknown, unknown>>(service)
+  return Object.fromEntries(
+    methods.map(([name, method]) => [name, { ...method, requestDeserialize: tolerantly(method) }]),
+  ) as ServiceDefinition<Implementation>
+}
+
+function tolerantly(method: MethodDefinition<unknown, unknown>): (bytes: Buffer) => unknown {
+  return (bytes) => {
+    try {
+      return method.requestDeserialize(bytes)
+    } catch {
+      return MALFORMED
+    }
+  }
+}
+
+export function requireMessage<Message>(message: Message): Message {
+  if (message !== MALFORMED) return message
+  throw new PledgedError(
+    'INVALID_REQUEST',
+    'the bytes of the message are not what proto/pledged/v1 says: check the version of your client',
+  )
+}
+
+function deadlineInMs(call: ServerUnaryCall<unknown, unknown>): number | undefined {
+  const deadlineMs = Number(call.getDeadline())
+  return Number.isFinite(deadlineMs) ? deadlineMs - Date.now() : undefined
+}
+
+/** One that isn't well-formed is ignored, as the standard has it. */
+function traceparentOf(metadata: Metadata): string | undefined {
+  const value = metadata.get('traceparent')[0]
+  return typeof value === 'string' && TRACEPARENT.test(value) ? value : undefined
+}

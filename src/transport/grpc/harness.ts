@@ -1,0 +1,183 @@
+/** A served gRPC server over fakes, and what talks to it. Of the tests of this folder; not part of the program. */
+import { credentials, type ServiceError } from '@grpc/grpc-js'
+import { PledgedError } from '../../base/errors.ts'
+import type { Epoch, LogId, Xid } from '../../base/ids.ts'
+import { defaultLimits, type Limits } from '../../base/limits.ts'
+import type { Answer, TransactionApi, TransactionView } from '../../protocol/requests.ts'
+import {
+  AdminServiceClient,
+  GetStatusResponse,
+  ListTransactionsResponse,
+} from '../../wire/generated/pledged/v1/admin_service.ts'
+import {
+  type AttachParticipantRequest,
+  type AttachParticipantResponse,
+  ParticipantGatewayServiceClient,
+} from '../../wire/generated/pledged/v1/participant_gateway_service.ts'
+import { TransactionServiceClient } from '../../wire/generated/pledged/v1/transaction_service.ts'
+import { type AdminHandlers, clientOptions, fromServiceError, helloToProto } from '../../wire/index.ts'
+import { peerIdentity } from '../conformance/index.ts'
+import { Recorder } from '../conformance/recorder.ts'
+import type { Welcome } from '../link.ts'
+import { type GrpcServer, type GrpcServerOptions, serveGrpc } from './index.ts'
+
+export const XID = 'k3f9qa7m2xw4.7-q3f9.1042' as Xid
+
+export const WELCOME: Welcome = {
+  logId: 'k3f9qa7m2xw4' as LogId,
+  epoch: '7-q3f9' as Epoch,
+  workBytesMax: 1 << 20,
+}
+
+export const committed: TransactionView = {
+  xid: XID,
+  state: 'committing',
+  outcome: 'committed',
+  abortMessage: '',
+  retryable: false,
+  branches: [
+    { participant: 'sink', state: 'committing', vote: { vote: 'yes' }, attempts: 1, evidence: 'none' },
+  ],
+  heuristic: false,
+  requestId: 'r-1',
+  attempt: 1,
+  createTimeMs: 1_000,
+  decideTimeMs: 2_000,
+  timeline: [],
+  traceparent: '',
+}
+
+/** Writes down what it is asked, and answers what the test says. */
+export class FakeTransactions implements TransactionApi {
+  readonly asked: { readonly verb: keyof TransactionApi; readonly request: unknown }[] = []
+  answer: () => Promise<Answer> = async () => ({ transaction: committed, replayed: true })
+
+  readonly execute = (request: unknown) => this.#take('execute', request)
+  readonly begin = (request: unknown) => this.#take('begin', request)
+  readonly commit = (request: unknown) => this.#take('commit', request)
+  readonly abort = (request: unknown) => this.#take('abort', request)
+  readonly get = (request: unknown) => this.#take('get', request)
+
+  #take(verb: keyof TransactionApi, request: unknown): Promise<Answer> {
+    this.asked.push({ verb, request })
+    return this.answer()
+  }
+}
+
+const admin: AdminHandlers = {
+  getStatus: async () => GetStatusResponse.fromPartial({ logId: WELCOME.logId, inFlight: 3 }),
+  listTransactions: async (request) =>
+    ListTransactionsResponse.fromPartial({ nextPageToken: `after ${request.pageToken}` }),
+  listParticipants: async () => {
+    throw new PledgedError('INVALID_REQUEST', 'page_token is not one of ours')
+  },
+}
+
+export interface Served extends AsyncDisposable {
+  readonly server: GrpcServer
+  readonly transactions: FakeTransactions
+  readonly links: Recorder
+  readonly client: TransactionServiceClient
+  readonly adminClient: AdminServiceClient
+  readonly gatewayClient: ParticipantGatewayServiceClient
+  /** What `ready` says from now on. */
+  setReady(refusal: PledgedError | undefined): void
+  close(): Promise<void>
+}
+
+export interface ServeOptions extends Partial<Pick<GrpcServerOptions, 'listen' | 'identify'>> {
+  readonly limits?: Partial<Limits>
+}
+
+export async function serve(options: ServeOptions = {}): Promise<Served> {
+  const transactions = new FakeTransactions()
+  const links = new Recorder()
+  const limits = { ...defaultLimits, serverCloseTimeoutMs: 200, ...options.limits }
+  let refusal: PledgedError | undefined
+  const server = await serveGrpc({
+    listen: options.listen ?? '127.0.0.1:0',
+    identify: options.identify,
+    transactions,
+    links,
+    admin,
+    limits,
+    ready: () => refusal,
+  })
+  const connection = [
+    server.address,
+    credentials.createInsecure(),
+    clientOptions(defaultLimits, { reconnectMaxMs: 100 }),
+  ] as const
+  const client = new TransactionServiceClient(...connection)
+  const adminClient = new AdminServiceClient(...connection)
+  const gatewayClient = new ParticipantGatewayServiceClient(...connection)
+  const close = async () => {
+    for (const each of [client, adminClient, gatewayClient]) each.close()
+    await server.close()
+  }
+  return {
+    server,
+    transactions,
+    links,
+    client,
+    adminClient,
+    gatewayClient,
+    setReady: (next) => {
+      refusal = next
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** The response of a unary call, or its error as clients see it. */
+export function called<Response>(
+  call: (callback: (error: ServiceError | null, response: Response) => void) => void,
+): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    call((error, response) => {
+      if (error === null) resolve(response)
+      else reject(fromServiceError(error, 'the test'))
+    })
+  })
+}
+
+/** The error of a call that is refused, as `CODE: sentence`. */
+export async function refusalOf(answer: Promise<unknown>): Promise<string> {
+  const error = await answer.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  return error instanceof PledgedError ? `${error.code}: ${error.message}` : `not refused: ${String(error)}`
+}
+
+/** The participant's end of an attachment, written down as it goes. */
+export class Attached {
+  readonly stream: ReturnType<ParticipantGatewayServiceClient['attachParticipant']>
+  readonly messages: AttachParticipantResponse[] = []
+  /** How the stream ended: 'OK', or `CODE: sentence`. */
+  readonly ended: Promise<string>
+
+  constructor(client: ParticipantGatewayServiceClient, first?: AttachParticipantRequest) {
+    this.stream = client.attachParticipant()
+    this.stream.on('data', (message: AttachParticipantResponse) => this.messages.push(message))
+    this.ended = new Promise((resolve) => {
+      this.stream.on('error', (error: Error) =>
+        resolve(refusalOf(Promise.reject(fromServiceError(error, 'x')))),
+      )
+      this.stream.on('end', () => resolve('OK'))
+    })
+    if (first !== undefined) this.stream.write(first)
+  }
+
+  cases(): (string | undefined)[] {
+    return this.messages.map((message) => message.body?.$case)
+  }
+}
+
+export const HELLO: AttachParticipantRequest = { body: { $case: 'hello', value: helloToProto(peerIdentity) } }
+
+/** Until the condition holds, looked at in every turn of the event loop. */
+export async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 1))
+}

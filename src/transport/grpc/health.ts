@@ -1,0 +1,58 @@
+/** grpc.health.v1.Health: serving while the daemon takes new work, for the whole and for each service by name. */
+import type { Server, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js'
+import { HealthImplementation } from 'grpc-health-check'
+import type { Ready } from './admission.ts'
+
+const SERVICES = [
+  '',
+  'pledged.v1.TransactionService',
+  'pledged.v1.ParticipantGatewayService',
+  'pledged.v1.AdminService',
+] as const
+
+export interface Health {
+  /** Tells those who watch, if something has changed since it was last looked at. */
+  refresh(): void
+  /** From now on nothing is served, whatever `ready` says. */
+  stop(): void
+}
+
+export function serveHealth(server: Server, ready: Ready): Health {
+  const implementation = new HealthImplementation()
+  let shown: boolean | undefined
+  let stopped = false
+  const refresh = () => {
+    const serving = !stopped && ready() === undefined
+    if (serving === shown) return
+    shown = serving
+    for (const service of SERVICES) implementation.setStatus(service, serving ? 'SERVING' : 'NOT_SERVING')
+  }
+  refresh()
+  implementation.addToServer({
+    addService: (service: ServiceDefinition, handlers: UntypedServiceImplementation) =>
+      server.addService(service, refreshedBefore(handlers, refresh)),
+  })
+  return {
+    refresh,
+    stop: () => {
+      stopped = true
+      refresh()
+    },
+  }
+}
+
+/** A probe is answered with what holds when it asks. */
+function refreshedBefore(
+  handlers: UntypedServiceImplementation,
+  refresh: () => void,
+): UntypedServiceImplementation {
+  return Object.fromEntries(
+    Object.entries(handlers).map(([name, handler]) => [
+      name,
+      (...call: unknown[]) => {
+        refresh()
+        return (handler as (...call: unknown[]) => unknown)(...call)
+      },
+    ]),
+  ) as UntypedServiceImplementation
+}

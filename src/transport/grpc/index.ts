@@ -1,0 +1,14 @@
+/**
+ * The gRPC transport: `serveGrpc` puts the ports of the coordinator (TransactionApi, LinkListener) and the admin
+ * handlers on an address. It converts, checks shapes and moves bytes; it decides nothing.
+ *
+ * - An error that a port rejects with is answered as its status with google.rpc.ErrorInfo; anything else that is
+ *   thrown, as INTERNAL with its message alone.
+ * - A participant's stream is a Link: see ../link.ts. What was said of one xid arrives in order; what was said in one
+ *   turn of the event loop about different xids may be regrouped.
+ * - Whatever a client sends, or however it goes, the server lives on.
+ */
+export type { Ready } from './admission.ts'
+export { type Identify, type IncomingCall, identifyAsAnonymous } from './calls.ts'
+export { formatListenAddress, type ListenAddress, parseListenAddress } from './listen-address.ts'
+export { type GrpcServer, type GrpcServerOptions, serveGrpc } from './serve.ts'

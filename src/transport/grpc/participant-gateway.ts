@@ -1,0 +1,78 @@
+/** ParticipantGatewayService: participants that dial in, each over a stream that opens with its hello. */
+import { PledgedError } from '../../base/errors.ts'
+import type { Limits } from '../../base/limits.ts'
+import type {
+  AttachParticipantRequest,
+  ParticipantGatewayServiceServer,
+} from '../../wire/generated/pledged/v1/participant_gateway_service.ts'
+import { helloFromProto } from '../../wire/index.ts'
+import type { LinkListener } from '../link.ts'
+import { type Ready, refusalWhileStarting } from './admission.ts'
+import { refuse, serveAttachment } from './attachment.ts'
+import { type AttachStream, type LinkLimits, StreamLink } from './stream-link.ts'
+
+export interface ParticipantGatewayOptions {
+  readonly links: LinkListener
+  readonly ready: Ready
+  readonly limits: LinkLimits & Pick<Limits, 'helloTimeoutMs'>
+}
+
+export class ParticipantGateway {
+  readonly handlers: ParticipantGatewayServiceServer
+  readonly #options: ParticipantGatewayOptions
+  readonly #links = new Set<StreamLink>()
+  #closed = false
+
+  constructor(options: ParticipantGatewayOptions) {
+    this.#options = options
+    this.handlers = { attachParticipant: (stream) => this.#attach(stream) }
+  }
+
+  /** Tells those that are still attached, and their owner, and takes no more. */
+  close(reason: string): void {
+    this.#closed = true
+    for (const link of this.#links) {
+      link.close(reason)
+      this.#options.links.closed(link, reason)
+    }
+  }
+
+  #attach(stream: AttachStream): void {
+    const refusal = this.#refusal()
+    if (refusal !== undefined) {
+      refuse(stream, refusal)
+      return
+    }
+    serveAttachment({
+      stream,
+      helloTimeoutMs: this.#options.limits.helloTimeoutMs,
+      introduce: (message) => this.#introduce(stream, message),
+      opened: (link) => this.#options.links.opened(link),
+    })
+  }
+
+  #introduce(stream: AttachStream, message: AttachParticipantRequest): StreamLink {
+    // The daemon may have begun to go down since the stream was opened.
+    const refusal = this.#refusal()
+    if (refusal !== undefined) throw refusal
+    if (message.body?.$case !== 'hello') {
+      throw new PledgedError('INVALID_REQUEST', 'the first message of AttachParticipant has to be hello')
+    }
+    const link = new StreamLink({
+      identity: helloFromProto(message.body.value),
+      stream,
+      listener: this.#options.links,
+      limits: this.#options.limits,
+      ended: (ended) => this.#links.delete(ended),
+    })
+    this.#links.add(link)
+    return link
+  }
+
+  #refusal(): PledgedError | undefined {
+    if (this.#closed) {
+      return new PledgedError('DRAINING', 'the daemon is shutting down: attach again in a moment')
+    }
+    return refusalWhileStarting(this.#options.ready)
+  }
+}

@@ -1,0 +1,97 @@
+/** The server: every service of the contract that the daemon serves, on one address. */
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js'
+import type { Limits } from '../../base/limits.ts'
+import { systemTimers } from '../../base/ports.ts'
+import type { TransactionApi } from '../../protocol/requests.ts'
+import { AdminServiceService } from '../../wire/generated/pledged/v1/admin_service.ts'
+import { ParticipantGatewayServiceService } from '../../wire/generated/pledged/v1/participant_gateway_service.ts'
+import { TransactionServiceService } from '../../wire/generated/pledged/v1/transaction_service.ts'
+import { type AdminHandlers, serverOptions } from '../../wire/index.ts'
+import type { LinkListener } from '../link.ts'
+import { adminService } from './admin-service.ts'
+import type { Ready } from './admission.ts'
+import { bind } from './bind.ts'
+import { type Identify, identifyAsAnonymous, tolerant } from './calls.ts'
+import { type Health, serveHealth } from './health.ts'
+import { ParticipantGateway } from './participant-gateway.ts'
+import { transactionService } from './transaction-service.ts'
+
+export interface GrpcServerOptions {
+  /** HOST:PORT (port 0: any that is free), or unix:PATH. */
+  readonly listen: string
+  readonly transactions: TransactionApi
+  readonly links: LinkListener
+  readonly admin: AdminHandlers
+  readonly limits: Limits
+  /**
+   * Why nothing new is taken now; undefined while all is well. STARTING refuses every call, any other error only
+   * what begins new work.
+   */
+  readonly ready: Ready
+  /** Defaults to one identity for everyone. */
+  readonly identify?: Identify | undefined
+  /** Defaults to plain text. */
+  readonly credentials?: ServerCredentials | undefined
+}
+
+export interface GrpcServer {
+  /** As a client names it, with the port that was bound. */
+  readonly address: string
+  /** Shows at once what `ready` says to those who watch the health; who asks is told the truth anyhow. */
+  refreshHealth(): void
+  /**
+   * Takes no more, says goodbye to the participants, lets the calls under way end for `limits.serverCloseTimeoutMs`,
+   * then cuts what is left.
+   */
+  close(): Promise<void>
+}
+
+/** Rejects with CONFIGURATION where it can't listen. */
+export async function serveGrpc(options: GrpcServerOptions): Promise<GrpcServer> {
+  silenceGrpc()
+  const { ready, limits, identify = identifyAsAnonymous } = options
+  const server = new Server(serverOptions(limits))
+  const gateway = new ParticipantGateway({ links: options.links, ready, limits })
+  server.addService(
+    tolerant(TransactionServiceService),
+    transactionService({ transactions: options.transactions, ready, identify }),
+  )
+  server.addService(tolerant(ParticipantGatewayServiceService), gateway.handlers)
+  server.addService(tolerant(AdminServiceService), adminService({ admin: options.admin, ready, identify }))
+  const health = serveHealth(server, ready)
+  const credentials = options.credentials ?? ServerCredentials.createInsecure()
+  const address = await bind(server, options.listen, credentials)
+  let closing: Promise<void> | undefined
+  return {
+    address,
+    refreshHealth: () => health.refresh(),
+    close: () => (closing ??= close({ server, gateway, health, limits })),
+  }
+}
+
+interface Parts {
+  readonly server: Server
+  readonly gateway: ParticipantGateway
+  readonly health: Health
+  readonly limits: Limits
+}
+
+async function close({ server, gateway, health, limits }: Parts): Promise<void> {
+  health.stop()
+  gateway.close('the daemon is shutting down')
+  await new Promise<void>((resolve) => {
+    const cancel = systemTimers.after(limits.serverCloseTimeoutMs, resolve)
+    server.tryShutdown(() => {
+      cancel()
+      resolve()
+    })
+  })
+  server.forceShutdown()
+}
+
+/** grpc-js writes to stderr what we answer as errors of our own. Who debugs it sets its environment variable. */
+function silenceGrpc(): void {
+  if (process.env['GRPC_VERBOSITY'] === undefined && process.env['GRPC_NODE_VERBOSITY'] === undefined) {
+    setLogVerbosity(logVerbosity.NONE)
+  }
+}

@@ -1,0 +1,126 @@
+/** Random domain values for the property tests of this folder and of the transports. Not part of the program. */
+import fc from 'fast-check'
+import type { Xid } from '../base/ids.ts'
+import type {
+  BranchResult,
+  CoordinatorMessage,
+  Evidence,
+  HeldBranch,
+  ParticipantMessage,
+  Vote,
+} from '../protocol/messages.ts'
+import { ABORT_CAUSES } from '../protocol/records.ts'
+import {
+  BRANCH_STATES,
+  type BranchView,
+  type RequestName,
+  TIMELINE_KINDS,
+  TRANSACTION_STATES,
+  type TransactionView,
+} from '../protocol/requests.ts'
+
+/** Few of them, so that several messages are about the same. */
+export const xids: fc.Arbitrary<Xid> = fc
+  .integer({ min: 1, max: 6 })
+  .map((sequence) => `k3f9qa7m2xw4.7-q3f9.${sequence}` as Xid)
+export const participantNames = fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,31}$/)
+export const works = fc.uint8Array({ maxLength: 64 })
+/** What a sentence may be: any well-formed text that isn't cut. */
+export const texts = fc.string({ unit: 'grapheme', maxLength: 40 })
+/** Up to the year 9999, which is as far as Timestamp goes. */
+export const timesMs = fc.integer({ min: 0, max: 253_402_300_799_999 })
+export const durationsMs = fc.integer({ min: 0, max: 2 ** 32 - 1 })
+
+const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined })
+const results = fc.constantFrom<BranchResult[]>('done', 'done_before', 'broken', 'unknown')
+const evidences = fc.constantFrom<Evidence[]>('none', 'witness_committed', 'witness_aborted', 'no_witness')
+
+export const votes: fc.Arbitrary<Vote> = fc.oneof(
+  fc.record({ vote: fc.constant('yes' as const), pledgeTtlMs: optional(durationsMs) }),
+  fc.record({ vote: fc.constant('no' as const), message: texts, retryable: fc.boolean() }),
+  fc.record({ vote: fc.constant('read_only' as const) }),
+)
+
+/** Another log's xid need not be well-formed. */
+const heldBranches: fc.Arbitrary<HeldBranch> = fc.record({
+  xid: fc.oneof(xids, texts),
+  prepareTimeMs: timesMs,
+})
+
+const branches: fc.Arbitrary<BranchView> = fc.record({
+  participant: participantNames,
+  state: fc.constantFrom(...BRANCH_STATES),
+  vote: optional(votes),
+  attempts: fc.nat(),
+  lastError: optional(fc.record({ message: texts, timeMs: timesMs })),
+  evidence: evidences,
+})
+
+export const transactionViews: fc.Arbitrary<TransactionView> = fc.record({
+  xid: xids,
+  state: fc.constantFrom(...TRANSACTION_STATES),
+  outcome: fc.constantFrom('pending', 'committed', 'aborted', 'unknown'),
+  abortCause: optional(fc.constantFrom(...ABORT_CAUSES)),
+  abortMessage: texts,
+  retryable: fc.boolean(),
+  branches: fc.array(branches, { maxLength: 4 }),
+  heuristic: fc.boolean(),
+  requestId: texts,
+  attempt: fc.nat(),
+  createTimeMs: timesMs,
+  decideTimeMs: optional(timesMs),
+  endTimeMs: optional(timesMs),
+  timeline: fc.array(
+    fc.record({
+      timeMs: timesMs,
+      participant: fc.oneof(fc.constant(''), participantNames),
+      kind: fc.constantFrom(...TIMELINE_KINDS),
+      message: texts,
+    }),
+    { maxLength: 4 },
+  ),
+  traceparent: texts,
+})
+
+export const requestNames: fc.Arbitrary<RequestName> = fc.record({
+  requestId: fc.string({ minLength: 1, maxLength: 40 }),
+  attempt: fc.integer({ min: 1, max: 2 ** 31 - 1 }),
+  firstSentTimeMs: optional(timesMs),
+})
+
+export const coordinatorMessages: fc.Arbitrary<CoordinatorMessage> = fc.oneof(
+  fc.record({ type: fc.constant('prepare' as const), xid: xids, work: works, timeoutMs: durationsMs }),
+  fc.record({ type: fc.constant('commit' as const), xid: xids }),
+  fc.record({ type: fc.constant('abort' as const), xid: xids }),
+  fc.record({ type: fc.constant('evidence_question' as const), xid: xids }),
+  fc.record({ type: fc.constant('forget' as const), xid: xids }),
+  fc.record({
+    type: fc.constant('list_prepared' as const),
+    pageSize: fc.nat({ max: 1_000 }),
+    pageToken: texts,
+  }),
+)
+
+export const participantMessages: fc.Arbitrary<ParticipantMessage> = fc.oneof(
+  fc.record({ type: fc.constant('vote' as const), xid: xids, vote: votes }),
+  fc.record({
+    type: fc.constant('result' as const),
+    xid: xids,
+    verb: fc.constantFrom('commit' as const, 'abort' as const),
+    result: results,
+    message: texts,
+    evidence: evidences,
+  }),
+  fc.record({
+    type: fc.constant('evidence_answer' as const),
+    xid: xids,
+    evidence: evidences,
+    message: texts,
+  }),
+  fc.record({
+    type: fc.constant('held' as const),
+    branches: fc.array(heldBranches, { maxLength: 5 }),
+    nextPageToken: texts,
+  }),
+  fc.record({ type: fc.constant('scan_failed' as const), message: texts }),
+)
