@@ -223,6 +223,35 @@ describe('the offsets participant', () => {
       expect((await participant.listPrepared(10, '')).branches).toEqual([])
     })
 
+    it('waits once for the write lock of another process, not once for each that is pending', async () => {
+      const file = temporaryFile('offsets.db')
+      let begun = 0
+      const watch = { before: (sql: string) => void (sql === 'BEGIN IMMEDIATE' && (begun += 1)) }
+      const openDatabase = (options: OffsetsFileOptions): Database => watched(openOffsetsFile(options), watch)
+      const few = { ...limits, busyTimeoutMs: 20, batchOperationsMax: 1 }
+      const resourceKind = offsetsResourceKind({ file, limits: few, openDatabase })
+      const participant = closing(createPledgeParticipant({ resourceKind, limits: few }))
+      await participant.describe()
+      const other = openOffsetsFile({ file, busyTimeoutMs: 20 })
+      other.exec('BEGIN IMMEDIATE')
+      begun = 0
+      const answers = await Promise.all([
+        prepare(participant, xid(1), [{ from: 0, to: 1 }]),
+        participant.abort(xid(2)),
+        participant.commit(xid(3)),
+        participant.listPrepared(10, ''),
+      ])
+      expect(begun).toBe(1)
+      expect(answers).toMatchObject([
+        { vote: 'no', retryable: true },
+        { result: 'unknown' },
+        { result: 'unknown' },
+        { branches: [] },
+      ])
+      other.close()
+      expect(await participant.abort(xid(2))).toMatchObject({ result: 'done' })
+    })
+
     it('lets a forget ride along', async () => {
       const participant = open()
       await participant.abort(xid(1))

@@ -5,10 +5,14 @@
  */
 import { type Database, inTransaction } from './database.ts'
 import type { ParticipantLimits } from './limits.ts'
+import { sqliteCodeOf } from './sqlite-errors.ts'
 
 export interface Operation {
-  /** shared: runs inside the batch's transaction. alone: runs with no transaction open, in its place in the order. */
-  readonly mode: 'shared' | 'alone'
+  /**
+   * shared: runs inside the batch's transaction. alone: runs transactions of its own. read: runs with no
+   * transaction open and takes no write lock. Each in its place in the order.
+   */
+  readonly mode: 'shared' | 'alone' | 'read'
   /** Returns what tells the asker, to be called once the transaction is durable. */
   run(): () => void
   failed(error: unknown): void
@@ -26,6 +30,8 @@ export class OperationQueue {
   readonly #options: OperationQueueOptions
   readonly #pending: Operation[] = []
   #flushIsDue = false
+  /** Met in this flush: another process holds the write lock. */
+  #lockedOut: Error | undefined
   #lazyTimer: NodeJS.Timeout | undefined
 
   constructor(options: OperationQueueOptions) {
@@ -50,11 +56,14 @@ export class OperationQueue {
   flush(): void {
     clearTimeout(this.#lazyTimer)
     this.#lazyTimer = undefined
+    this.#lockedOut = undefined
     for (;;) {
       const first = this.#pending[0]
       if (first === undefined) return
-      if (first.mode === 'alone') this.#runAlone(first)
-      else this.#runBatch()
+      // The thread has stood still for one busy timeout; it must not do so once for each that is pending.
+      if (this.#lockedOut !== undefined && first.mode !== 'read') this.#failFirst(this.#lockedOut)
+      else if (first.mode === 'shared') this.#runBatch()
+      else this.#runAlone(first)
     }
   }
 
@@ -78,7 +87,7 @@ export class OperationQueue {
       tell = operation.run()
     } catch (error) {
       operation.failed(error)
-      this.#options.noticed(error)
+      this.#noticed(error)
       return
     }
     tell()
@@ -102,7 +111,7 @@ export class OperationQueue {
       return
     }
     for (const { tell } of outcomes) tell()
-    for (const { error } of outcomes) if (error !== undefined) this.#options.noticed(error)
+    for (const { error } of outcomes) if (error !== undefined) this.#noticed(error)
   }
 
   /** The transaction is gone with all that ran in it; what was to run in it would only meet the same failure. */
@@ -113,6 +122,15 @@ export class OperationQueue {
       if (operation === undefined) break
       operation.failed(error)
     }
+    this.#noticed(error)
+  }
+
+  #failFirst(error: Error): void {
+    this.#pending.shift()?.failed(error)
+  }
+
+  #noticed(error: unknown): void {
+    if (error instanceof Error && sqliteCodeOf(error) === 'SQLITE_BUSY') this.#lockedOut = error
     this.#options.noticed(error)
   }
 

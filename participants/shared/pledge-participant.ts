@@ -191,7 +191,7 @@ class PledgeParticipant<Work> implements Participant {
 
   /** Reads keep their place behind what was asked before; no transaction is open, so each read is a fresh one (R3). */
   #read<T>(run: () => T): Promise<T> {
-    return this.#ask('alone', run)
+    return this.#ask('read', run)
   }
 
   #ask<T>(mode: Operation['mode'], run: () => T, options: { readonly lazy?: boolean } = {}): Promise<T> {

@@ -63,7 +63,7 @@ function readTables(
   userTriggers: ReadonlyMap<string, readonly string[]>,
 ): ReadonlyMap<string, CatalogTable> {
   const listed = database.all(
-    `SELECT t.name AS name, t.type AS type, coalesce(s.sql, '') AS sql, t.wr AS without_rowid
+    `SELECT t.name AS name, t.type AS type, coalesce(s.sql, '') AS sql
        FROM pragma_table_list AS t LEFT JOIN main.sqlite_schema AS s ON s.name = t.name AND s.type IN ('table', 'view')
       WHERE t.schema = 'main'`,
   )

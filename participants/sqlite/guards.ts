@@ -12,7 +12,7 @@ import { guardName, quoteName } from './names.ts'
 const OPERATIONS = ['INSERT', 'UPDATE', 'DELETE'] as const
 type Operation = (typeof OPERATIONS)[number]
 
-/** Inside a transaction. Whether anything was changed. */
+/** Inside a transaction. */
 export function installGuards(database: Database, catalog: Catalog): void {
   const expected = new Map(
     userTablesOf(catalog).flatMap((table) =>

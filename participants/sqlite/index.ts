@@ -24,6 +24,8 @@
  *   table; a table with triggers of the user's (a view's INSTEAD OF triggers are fine); changes of the schema;
  *   transaction control; more than one statement in an entry; a change of a key that SQLite's session takes for
  *   the same (another spelling under NOCASE, 1 for 1.0).
+ * - Node 22 carries a SQLite that can't record generated columns, nor unique values that change places within one
+ *   branch: such work is voted no there.
  * - A rowid that isn't the primary key is drawn at the commit.
  * - Work that changes nothing is voted read-only: what it read isn't locked.
  * - The file is opened with node:sqlite. No other SQLite library may open it in the same process: closing it

@@ -6,10 +6,10 @@
 import { messageOf } from '../../src/sdk/participant/index.ts'
 import type { Database } from '../shared/database.ts'
 import { Refusal } from '../shared/resource.ts'
-import { classify } from '../shared/sqlite-errors.ts'
+import { classify, sqliteCodeOf } from '../shared/sqlite-errors.ts'
 import type { Catalog } from './catalog.ts'
 import { quoteName } from './names.ts'
-import type { RecordingDatabase } from './node-sqlite.ts'
+import type { Recording, RecordingDatabase } from './node-sqlite.ts'
 import type { SqliteWork, Statement } from './sqlite-work.ts'
 import { writtenTablesOf } from './written-tables.ts'
 
@@ -30,7 +30,7 @@ export function rehearse(database: RecordingDatabase, catalog: Catalog, work: Sq
     for (const statement of work.statements) {
       for (const table of runStatement(database, statement, writtenBy)) writtenTables.add(table)
     }
-    const changeset = recording.changeset()
+    const changeset = changesetOf(recording)
     refuseDeferredViolations(database, catalog, writtenTables)
     return { changeset, writtenTables }
   } finally {
@@ -68,6 +68,16 @@ function rememberingBySql<T>(find: (sql: string) => T): (sql: string) => T {
     const result = found.get(sql) ?? find(sql)
     found.set(sql, result)
     return result
+  }
+}
+
+/** Versions of SQLite differ in what they can record: generated columns came with one after 3.47. */
+function changesetOf(recording: Recording): Uint8Array {
+  try {
+    return recording.changeset()
+  } catch (error) {
+    if (sqliteCodeOf(error) !== '') throw error
+    throw new Refusal(`this version of SQLite can not record the changes (${messageOf(error)})`)
   }
 }
 

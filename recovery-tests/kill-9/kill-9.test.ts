@@ -52,9 +52,9 @@ describe('kill -9 under load', () => {
 
   const plan = planKills(KILLS)
   it.each(Array.from({ length: KILLS }, (_, index) => index))('kill %i', async (index) => {
-    // One in four comes out of the blue, the others are aimed.
+    // One in five comes out of the blue, the others are aimed.
     const kill = plan[index]
-    if (index % 4 === 3 || kill === undefined) await killAtRandom(index)
+    if (index % 5 === 4 || kill === undefined) await killAtRandom(index)
     else await killAimed(kill)
     await untilMoved(10)
     await quiesce()
@@ -102,7 +102,7 @@ async function killAimed(kill: Kill): Promise<void> {
 }
 
 async function killAtRandom(index: number): Promise<void> {
-  const party = PARTIES[Math.floor(index / 4) % PARTIES.length] ?? 'daemon'
+  const party = PARTIES[Math.floor(index / 5) % PARTIES.length] ?? 'daemon'
   const victim = fleet.process(party)
   await sleep(Math.random() * 200)
   victim.kill('SIGKILL')

@@ -61,7 +61,7 @@ export const BUILT_IN_ROOMS: Readonly<Record<string, readonly string[]>> = {
 }
 
 /**
- * Beside the tests, what they share: the conformance suite of a port, samples, `test-*.ts`. The program doesn't
+ * Beside the tests, what they share: the conformance suite of a port, `testing/`, `test-*.ts`. The program doesn't
  * import it, and tsconfig.build.json leaves it out.
  */
 export const TEST_SUPPORT = new RegExp(
@@ -70,7 +70,7 @@ export const TEST_SUPPORT = new RegExp(
     '/(?:arbitraries|harness)\\.ts$',
     '^src/(?:log|transport)/conformance(?:\\.ts|/)',
     '^src/transport/worker/peer-thread\\.ts$',
-    '^participants/testing/',
+    '/testing/',
   ].join('|'),
 )
 

@@ -25,7 +25,10 @@ export function reportFailure(error: unknown, { terminal, environment, args }: R
 
 function explain(error: unknown): Pick<PledgedError, 'code' | 'message'> {
   if (error instanceof CommanderError) {
-    const what = error.message.replace(/^error: /, '').replaceAll('\n', ' ').replace(/\.$/, '')
+    const what = error.message
+      .replace(/^error: /, '')
+      .replaceAll('\n', ' ')
+      .replace(/\.$/, '')
     return { code: 'USAGE', message: `${what}; --help shows what there is` }
   }
   const pledged = PledgedError.from(error)

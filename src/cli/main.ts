@@ -47,6 +47,8 @@ export async function runProcess(): Promise<void> {
   const { env, stdout, stderr } = process
   const args = process.argv.slice(2)
   const report = (error: unknown): void => {
+    // The daemon has its own way to end, and puts it on record.
+    if (process.listenerCount('uncaughtException') > 1) return
     const terminal = { note: (line: string) => void stderr.write(`${line}\n`) }
     process.exit(reportFailure(error, { terminal, environment: env, args }))
   }
@@ -54,10 +56,14 @@ export async function runProcess(): Promise<void> {
   process.exit(await main(args, { stdout, stderr, environment: env }))
 }
 
-/** What was written has left, or will never. */
-function flushed(stream: Stream): Promise<void> {
-  if (stream.destroyed || !stream.writable) return Promise.resolve()
-  return new Promise((resolve) => {
-    stream.write('', () => resolve())
+/** What was written has left, or will never; and the stream has told of its errors, which it does a turn later. */
+async function flushed(stream: Stream): Promise<void> {
+  if (!stream.destroyed && stream.writable) {
+    await new Promise<void>((resolve) => {
+      stream.write('', () => resolve())
+    })
+  }
+  await new Promise<void>((resolve) => {
+    setImmediate(resolve)
   })
 }

@@ -203,7 +203,7 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
     return statusOf(state, {
       uptimeMs: this.#now().monotonicMs - this.#startedMs,
       forcedWrites: this.#options.log.counters().forcedWrites,
-      recoveryOf: (name) => this.#recoveries.view(name),
+      recoveries: this.#recoveries.views(),
     })
   }
 
@@ -232,8 +232,7 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
     })
     cancelAbort()
     this.#drained = undefined
-    let undelivered = 0
-    for (const participant of state.participants.values()) undelivered += participant.owed.size
+    const undelivered = new Set([...state.participants.values()].flatMap(({ owed }) => [...owed.keys()])).size
     return { undelivered, aborted: state.aborted - abortedBefore }
   }
 

@@ -4,6 +4,7 @@ import { compareXids } from '../base/ids.ts'
 import type { Log } from '../log/log.ts'
 import type { TransactionView } from '../protocol/requests.ts'
 import type { ParticipantState, ProtocolState, Transaction, XidPosition } from '../protocol/state.ts'
+import { newParticipant } from '../protocol/state.ts'
 import { viewOf, viewOfKept } from '../protocol/view.ts'
 import type { RecoveryView } from './recoveries.ts'
 import type { ParticipantView, StatusView, TransactionPage, TransactionQuery } from './views.ts'
@@ -94,7 +95,7 @@ function viewOfParticipant(
 export interface Surroundings {
   readonly uptimeMs: number
   readonly forcedWrites: number
-  readonly recoveryOf: (name: string) => RecoveryView | undefined
+  readonly recoveries: ReadonlyMap<string, RecoveryView>
 }
 
 export function statusOf(state: ProtocolState, around: Surroundings): StatusView {
@@ -112,8 +113,12 @@ export function statusOf(state: ProtocolState, around: Surroundings): StatusView
     forcedWrites: around.forcedWrites,
     draining: state.draining,
     logFailure: state.failure,
-    participants: [...state.participants.values()].map((participant) =>
-      viewOfParticipant(state, participant, around.recoveryOf(participant.name)),
+    participants: [...new Set([...state.participants.keys(), ...around.recoveries.keys()])].map((name) =>
+      viewOfParticipant(
+        state,
+        state.participants.get(name) ?? newParticipant(name),
+        around.recoveries.get(name),
+      ),
     ),
   }
 }

@@ -51,16 +51,14 @@ export class Recoveries {
     this.#carryOut(name, recovered, recovered.machine.send(event))
   }
 
-  view(name: string): RecoveryView | undefined {
-    const recovered = this.#recovered.get(name)
-    if (recovered === undefined) return undefined
-    const { machine, dialer, nextTryTimeMs } = recovered
-    return {
-      state: machine.state,
-      lastError: machine.lastError,
-      dialled: dialer !== undefined,
-      nextTryTimeMs,
+  /** By name; also of participants that are configured and have never come up. */
+  views(): ReadonlyMap<string, RecoveryView> {
+    const views = new Map<string, RecoveryView>()
+    for (const [name, { machine, dialer, nextTryTimeMs }] of this.#recovered) {
+      const { state, lastError } = machine
+      views.set(name, { state, lastError, dialled: dialer !== undefined, nextTryTimeMs })
     }
+    return views
   }
 
   async stop(): Promise<void> {

@@ -26,6 +26,8 @@ export function owe(
   verb: Verb,
 ): void {
   const up = participant.link !== undefined
+  // Kept in the order of sending: the oldest that is unanswered is the first.
+  participant.owed.delete(transaction.xid)
   participant.owed.set(transaction.xid, {
     verb,
     transaction,
@@ -76,8 +78,10 @@ export function sendDecision(
 export function deliverOwed(turn: Turn, name: string): void {
   const participant = participantOf(turn, name)
   if (participant.link === undefined) return
-  for (const [xid, owed] of participant.owed) {
+  for (const [xid, owed] of Array.from(participant.owed)) {
     if (owed.sentMs !== undefined && !participant.troubled.has(xid)) continue
+    participant.owed.delete(xid)
+    participant.owed.set(xid, owed)
     owed.sentMs = turn.now.monotonicMs
     owed.attempts += 1
     participant.troubled.add(xid)

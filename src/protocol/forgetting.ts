@@ -39,6 +39,11 @@ function sweepWitnesses(turn: Turn, transaction: Transaction): void {
 export function considerForgetting(turn: Turn, through: XidPosition): void {
   const { state } = turn
   if (state.forgottenThrough !== undefined && compareXids(through, state.forgottenThrough) <= 0) return
+  // One at a time: a new candidate would begin the confirmations anew, and with a short retention never end them.
+  if (state.forgetCandidate !== undefined) {
+    forgetWhenClear(turn)
+    return
+  }
   state.forgetCandidate = { through, namedMs: turn.now.monotonicMs }
   for (const participant of state.participants.values()) participant.clearOfCandidate = false
   forgetWhenClear(turn)

@@ -13,7 +13,7 @@ import { askLog, isForgotten, standingOf } from './lookup.ts'
 import type { HeldBranch, ParticipantMessage, Verb } from './messages.ts'
 import type { KeptTransaction } from './records.ts'
 import type { Inquiry, ParticipantState, Turn } from './state.ts'
-import { participantOf } from './state.ts'
+import { heuristicKey, participantOf } from './state.ts'
 
 export function startScan(turn: Turn, name: string): void {
   const participant = participantOf(turn, name)
@@ -124,6 +124,8 @@ export function classifyHeld(
   const participant = participantOf(turn, purpose.participant)
   const transaction = turn.state.transactions.get(xid)
   if (participant.link === undefined || participant.owed.has(xid)) return
+  // It has broken its pledge of this branch, which is recorded: telling it again would record it again.
+  if (turn.state.heuristics.has(heuristicKey(xid, participant.name))) return
   if (transaction !== undefined && transaction.phase !== 'ended') return
   if (kept !== undefined || transaction !== undefined) {
     const commits = transaction?.decision === 'commit' || kept?.record.type === 'decision'

@@ -42,7 +42,7 @@ function recordParticipant(turn: Turn, participant: ParticipantState, link: numb
   const { name, kind, resourceId, keepsWitnesses } = participant
   if (turn.state.failure !== undefined) {
     dismiss(turn, participant, link, turn.state.failure.message)
-    participant.admitting = undefined
+    closeLink(turn, name, link, turn.state.failure.message)
     return
   }
   turn.effects.push({
@@ -76,10 +76,13 @@ export function admitted(turn: Turn, name: string, link: number): void {
 export function closeLink(turn: Turn, name: string, link: number, reason: string): void {
   const participant = turn.state.participants.get(name)
   if (participant === undefined) return
-  if (participant.admitting === link) participant.admitting = undefined
+  if (participant.admitting === link) {
+    participant.admitting = undefined
+    if (participant.link === undefined) signalDown(turn, participant, reason)
+  }
   if (participant.link !== link) return
   dropLink(turn, participant, reason)
-  turn.effects.push({ type: 'recovery', participant: name, signal: { type: 'link_down', reason } })
+  signalDown(turn, participant, reason)
 }
 
 /** Ends a link that is of no use, as if the participant had. */
@@ -108,6 +111,14 @@ function dropLink(turn: Turn, participant: ParticipantState, reason: string): vo
     })
   }
   askedLost(turn, participant.name)
+}
+
+function signalDown(turn: Turn, participant: ParticipantState, reason: string): void {
+  turn.effects.push({
+    type: 'recovery',
+    participant: participant.name,
+    signal: { type: 'link_down', reason },
+  })
 }
 
 function dismiss(turn: Turn, participant: ParticipantState, link: number, reason: string): void {

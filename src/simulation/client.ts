@@ -4,7 +4,7 @@
  */
 import type { BranchWork, RequestName, WaitFor } from '../protocol/requests.ts'
 import type { Said } from './observations.ts'
-import type { Reply, Wire, CallRequest } from './wire.ts'
+import type { CallRequest, Reply, Wire } from './wire.ts'
 import type { World } from './world.ts'
 
 export type ClientKind =
@@ -93,11 +93,20 @@ export class Client {
     if (this.plan.kind === 'execute_named') this.#send(() => answered())
   }
 
-  #get(request: { caller: string; xid: string } | { caller: string; requestId: string }, answered: () => void): void {
+  #get(
+    request: { caller: string; xid: string } | { caller: string; requestId: string },
+    answered: () => void,
+  ): void {
     this.#wire.call({ verb: 'get', request }, (reply) => {
-      if (reply.type === 'told') this.#xids.add(reply.said.xid)
+      if (reply.type === 'told') this.#learned(reply.said)
       answered()
     })
+  }
+
+  /** Who lost the answer, or has just started in the place of one that died, learns it by asking. */
+  #learned({ xid, outcome }: Said): void {
+    this.#xids.add(xid)
+    if (this.#outcome === 'unknown' && outcome !== 'pending') this.#outcome = outcome
   }
 
   #begun(said: Said): void {
@@ -109,7 +118,9 @@ export class Client {
     }
     this.#later(0.1, 30, () => {
       if (kind === 'begin_abort') {
-        this.#call({ verb: 'abort', request: { caller, xid: said.xid } }, CALLS_MAX, (other) => this.#told(other))
+        this.#call({ verb: 'abort', request: { caller, xid: said.xid } }, CALLS_MAX, (other) =>
+          this.#told(other),
+        )
         return
       }
       this.#decide(CALLS_MAX)

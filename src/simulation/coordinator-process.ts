@@ -126,7 +126,8 @@ export class CoordinatorProcess {
 
   #refusedToStart(process: Process, error: unknown): void {
     const code = PledgedError.from(error).code
-    if (code !== 'LOG_UNWRITABLE') this.#world.see({ type: 'bug', message: `refused to start: ${messageOf(error)}` })
+    if (code !== 'LOG_UNWRITABLE')
+      this.#world.see({ type: 'bug', message: `refused to start: ${messageOf(error)}` })
     if (process.alive) this.kill({ power: false })
   }
 

@@ -15,18 +15,18 @@ export const CHANCE_FAULTS = {
   lookup_slow: 0.2,
   lookup_failed: 0.03,
   sync_slow: 0.06,
-  sync_failed: 0.01,
-  prepare_hung: 0.06,
+  sync_failed: 0.02,
+  prepare_hung: 0.08,
   prepare_threw: 0.04,
   result_unknown_before: 0.08,
   result_unknown_after: 0.08,
   result_threw: 0.04,
   result_slow: 0.06,
   scan_failed: 0.06,
-  evidence_failed: 0.1,
+  evidence_failed: 0.3,
   zombie_prepare: 0.7,
-  coordinator_crash_point: 0.002,
-  participant_crash_point: 0.004,
+  coordinator_crash_point: 0.006,
+  participant_crash_point: 0.015,
 } as const
 
 /** How often at most in one history; the moment is drawn. */
@@ -41,6 +41,7 @@ export const TIMED_FAULTS = {
   wall_clock_jumped: 2,
   branch_planted: 4,
   impostor: 2,
+  pledge_broken: 1,
 } as const
 
 export type ChanceFault = keyof typeof CHANCE_FAULTS

@@ -29,7 +29,7 @@ export interface HistoryResult {
 const HEALING_MS_MAX = 5_000
 const HEALING_SLICE_MS = 20
 /** Owners that are silent run into their timeouts meanwhile, and clients give up. */
-const HEALING_MS_MIN = 260
+const HEALING_MS_MIN = 100
 
 export async function runHistory(options: HistoryOptions): Promise<HistoryResult> {
   const random = new SeededRandom(options.seed, options.index)

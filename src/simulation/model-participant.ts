@@ -62,7 +62,8 @@ export class ModelParticipant implements Participant {
     if (drawn < 0.06) return vote.no('not enough', { retryable: drawn < 0.03 })
     if (drawn < 0.16) return vote.readOnly()
     const voted = this.#pledge(xid, new TextDecoder().decode(work))
-    if (voted.vote === 'yes' && this.#slips.votesBeforeForce !== true) await this.#resource.forced(this.#process)
+    if (voted.vote === 'yes' && this.#slips.votesBeforeForce !== true)
+      await this.#resource.forced(this.#process)
     return voted
   }
 
@@ -117,11 +118,13 @@ export class ModelParticipant implements Participant {
   async #end(end: () => BranchEnding): Promise<BranchEnding> {
     if (this.#fails('result_slow')) await this.#delay(20, 150)
     else await this.#delay(0.1, 2)
-    if (this.#fails('result_unknown_before')) return unknown('the connection was lost before it was carried out')
+    if (this.#fails('result_unknown_before'))
+      return unknown('the connection was lost before it was carried out')
     const ending = end()
     await this.#resource.forced(this.#process)
     if (this.#fails('result_threw')) throw new PledgedError('INTERNAL', 'the connection was lost')
-    if (this.#fails('result_unknown_after')) return unknown('the connection was lost while it was carried out')
+    if (this.#fails('result_unknown_after'))
+      return unknown('the connection was lost while it was carried out')
     return ending
   }
 
@@ -173,14 +176,15 @@ export class ModelParticipant implements Participant {
   }
 
   /**
-   * The time that a statement takes at the resource. A server may carry it out though the process that sent it
-   * has died; what follows then runs as a zombie, and answers nobody.
+   * The time that a statement takes at the resource. A server may carry it out, later still, though the process
+   * that sent it has died; what follows then runs as a zombie, and answers nobody.
    */
   #atResource(tookMs: number): Promise<void> {
-    const { time } = this.#world
+    const { time, random } = this.#world
     return new Promise((resolve) => {
       time.after(tookMs, () => {
-        if (this.#process.alive || this.#livesOn()) resolve()
+        if (this.#process.alive) resolve()
+        else if (this.#livesOn()) time.after(random.between(0, 80), resolve)
       })
     })
   }

@@ -4,7 +4,7 @@
  */
 import type { Epoch, LogId } from '../base/ids.ts'
 import type { StoredRecord } from '../log/stored-record.ts'
-import type { CoordinatorMessage, ParticipantMessage } from '../protocol/messages.ts'
+import type { CoordinatorMessage, ParticipantMessage, Verb } from '../protocol/messages.ts'
 import type { AbortCause } from '../protocol/records.ts'
 import type { BranchState, Outcome, TransactionState } from '../protocol/requests.ts'
 import type { VirtualTime } from './virtual-time.ts'
@@ -71,6 +71,13 @@ export type Observation =
       readonly participant: string
       readonly xid: string
       readonly why: Planted
+    }
+  /** A person ended a prepared branch by hand. */
+  | {
+      readonly type: 'ended_by_hand'
+      readonly participant: string
+      readonly xid: string
+      readonly ended: Verb
     }
   | { readonly type: 'called'; readonly call: Call }
   /** Left the coordinator; reached the client. */

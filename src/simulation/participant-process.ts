@@ -170,7 +170,8 @@ export class ParticipantProcess {
       received: (messages: readonly CoordinatorMessage[]) => session?.receive(messages),
       closed: (_reason, retryAfterMs) => {
         session?.close()
-        if (this.plan.link === 'attached') this.#attachAfter(retryAfterMs ?? this.#world.random.between(1, 20))
+        if (this.plan.link === 'attached')
+          this.#attachAfter(retryAfterMs ?? this.#world.random.between(1, 20))
       },
     }
   }

@@ -114,7 +114,9 @@ function drawClients(
       requestId: `request-${index}`,
       startMs: random.between(0, activeMs),
       branches:
-        branches.length > 0 ? branches : [{ participant: 'ledger', work: new TextEncoder().encode('key-alone') }],
+        branches.length > 0
+          ? branches
+          : [{ participant: 'ledger', work: new TextEncoder().encode('key-alone') }],
       waitFor: random.chance(0.25) ? 'completion' : 'decision',
       deadlineInMs: random.chance(0.3) ? random.between(15, 150) : undefined,
       prepareTimeoutMs: random.chance(0.3) ? random.between(10, 60) : undefined,

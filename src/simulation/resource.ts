@@ -5,9 +5,10 @@
  * A 'server' lives apart from the process that speaks for it, as a database does: it may carry out a prepare
  * whose process has died (a zombie). An 'embedded' one dies with its process.
  */
-import type { World } from './world.ts'
+
 import type { BranchChange } from './observations.ts'
 import type { Process } from './virtual-time.ts'
+import type { World } from './world.ts'
 
 export interface Prepared {
   readonly key: string

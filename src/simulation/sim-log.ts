@@ -1,7 +1,7 @@
 /** The log of one life of the coordinator: syncs take time and fail, look-ups are slow, the dead write nothing. */
 import { PledgedError } from '../base/errors.ts'
-import { MemoryLog } from '../log/memory/index.ts'
 import type { Log } from '../log/log.ts'
+import { MemoryLog } from '../log/memory/index.ts'
 import type { SimDisk } from './sim-disk.ts'
 import type { Process } from './virtual-time.ts'
 import type { World } from './world.ts'

@@ -52,6 +52,8 @@ function carryOut(parties: Parties, kind: TimedFault): string | undefined {
       return 'machine'
     case 'branch_planted':
       return plant(parties, participant) ? name : undefined
+    case 'pledge_broken':
+      return breakPledge(parties, participant) ? name : undefined
     case 'impostor':
       return impersonate(parties, participant) ? name : undefined
   }
@@ -117,6 +119,22 @@ function orphanXid(logId: LogId, present: Epoch, { disk }: CoordinatorProcess): 
   const earlier = disk.epochs.findLast((other) => other !== present)
   if (earlier === undefined || disk.forgottenThrough !== undefined) return undefined
   return formatXid({ logId, epoch: earlier, sequence: 900_000 })
+}
+
+/** A person grows tired of waiting, and ends a prepared branch at the resource itself. */
+function breakPledge({ world }: Parties, { plan, resource }: ParticipantProcess): boolean {
+  const planted = new Set(
+    world.recorder.observed.map((seen) => (seen.type === 'planted' ? seen.xid : undefined)),
+  )
+  const xid = [...resource.durable.prepared.keys()].find(
+    (other) => !planted.has(other) && resource.live.prepared.has(other),
+  )
+  if (xid === undefined || !plan.keepsWitnesses) return false
+  const ended = world.random.pick(['commit', 'abort'] as const)
+  world.see({ type: 'ended_by_hand', participant: plan.name, xid, ended })
+  if (ended === 'commit') resource.commit(xid)
+  else resource.abort(xid)
+  return true
 }
 
 /** Another resource answers to the participant's name; it must be sent nothing at all (R10). */

@@ -66,7 +66,12 @@ export class VirtualTime {
   #postpone(scheduled: Scheduled, atMs: number): void {
     // The entry is replaced, so the function that cancels it has to reach the new one.
     const { process, run } = scheduled
-    const later: Scheduled = { atMs, order: this.#order, process, run: () => (scheduled.run === undefined ? undefined : run?.()) }
+    const later: Scheduled = {
+      atMs,
+      order: this.#order,
+      process,
+      run: () => (scheduled.run === undefined ? undefined : run?.()),
+    }
     this.#order += 1
     push(this.#heap, later)
   }

@@ -19,7 +19,7 @@ const MESSAGE_OVERHEAD_BYTES = 1 << 16
 function commonOptions(limits: ConnectionLimits): ChannelOptions {
   return {
     'grpc.max_send_message_length': -1,
-    
+    'grpc.keepalive_time_ms': limits.keepaliveTimeMs,
     'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
     'grpc.keepalive_permit_without_calls': 1,
   }

@@ -78,7 +78,7 @@ function factsOf(report: VerifyReport): [name: string, text: string][] {
   const facts: [string, string][] = [
     [
       'log',
-      `${report.logId ?? 'unnamed'}, ${epoch}, opened ${grouped(report.openings)} times, format ${report.format ?? '?'}`,
+      `${report.logId ?? 'unnamed'}, ${epoch}, opened ${report.openings === 1 ? 'once' : `${grouped(report.openings)} times`}, format ${report.format ?? '?'}`,
     ],
     ['records', recordsText(report)],
     ['unended', `${counted(report.unended, 'decision')} not acknowledged by all`],

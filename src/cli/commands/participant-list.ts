@@ -13,7 +13,7 @@ export function addParticipantList(participants: Command, register: Register): v
   const command = describe(participants.command('list'), {
     summary: 'every registered participant, its link, its state, and what it has in doubt',
     description:
-      'Elsewhere than on a terminal fields are separated by tabs, and the first line has their names.',
+      'FOREIGN, where there are any: prepared branches of other logs, which are left alone. Elsewhere than on a terminal fields are separated by tabs, and the first line has their names.',
     examples: [
       'pledged participant list',
       "pledged participant list --json | jq '.participants[] | select(.up | not)'",
@@ -41,29 +41,39 @@ export function addParticipantList(participants: Command, register: Register): v
 }
 
 export function participantTable(participants: readonly ParticipantStatus[], nowMs: number): Table {
+  // A column for what is hardly ever there would push the last error off the screen.
+  const foreign = participants.some(({ foreignBranches }) => foreignBranches > 0) ? ['FOREIGN'] : []
   return {
-    heading: ['NAME', 'KIND', 'LINK', 'STATE', 'IN DOUBT', 'OLDEST', 'FOREIGN', 'NEXT TRY', 'LAST ERROR'],
-    rows: participants.map((participant) => row(participant, nowMs)),
+    heading: ['NAME', 'KIND', 'LINK', 'STATE', 'IN DOUBT', 'OLDEST', ...foreign, 'NEXT TRY', 'LAST ERROR'],
+    rows: participants.map((participant) => row(participant, { showsForeign: foreign.length > 0, nowMs })),
   }
 }
 
-function row(participant: ParticipantStatus, nowMs: number): (string | Cell)[] {
+function row(
+  participant: ParticipantStatus,
+  { showsForeign, nowMs }: { showsForeign: boolean; nowMs: number },
+): (string | Cell)[] {
+  const { inDoubt, foreignBranches } = participant
   const oldestMs = milliseconds(participant.oldestInDoubt)
-  const nextTryMs = participant.nextTryTime?.getTime()
   return [
     participant.name,
     participant.kind === '' ? '?' : participant.kind,
     `${participantLinkWord(participant.link)}, ${participant.up ? 'up' : 'down'}`,
     stateCell(participant),
-    { text: String(participant.inDoubt), style: participant.inDoubt > 0 ? 'yellow' : undefined },
+    { text: String(inDoubt), style: inDoubt > 0 ? 'yellow' : undefined },
     oldestMs === undefined ? '-' : formatAge(oldestMs),
-    {
-      text: String(participant.foreignBranches),
-      style: participant.foreignBranches > 0 ? 'yellow' : undefined,
-    },
-    nextTryMs === undefined ? '-' : `in ${formatAge(nextTryMs - nowMs)}`,
+    ...(showsForeign
+      ? [{ text: String(foreignBranches), style: foreignBranches > 0 ? ('yellow' as const) : undefined }]
+      : []),
+    nextTryText(participant, nowMs),
     participant.lastError === '' ? '-' : participant.lastError,
   ]
+}
+
+/** What is next for a settled one is a look, not a try. */
+function nextTryText({ state, nextTryTime }: ParticipantStatus, nowMs: number): string {
+  if (nextTryTime === undefined || state === ParticipantState.SETTLED) return '-'
+  return `in ${formatAge(nextTryTime.getTime() - nowMs)}`
 }
 
 function stateCell({ state }: ParticipantStatus): Cell {

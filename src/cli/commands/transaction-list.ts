@@ -100,7 +100,9 @@ function requestOf(options: Options): Omit<ListTransactionsRequest, 'pageSize' |
 /** What the list doesn't show. */
 function remainderNote(page: ListTransactionsResponse, options: Options): string | undefined {
   const { transactions, nextPageToken, totalUnfinished } = page
-  if (transactions.length === 0) return isFiltered(options) ? 'nothing matches' : 'nothing is unfinished'
+  if (transactions.length === 0) {
+    return isFiltered(options) ? 'no transaction is like that' : 'nothing is unfinished'
+  }
   if (nextPageToken === '') return undefined
   const unfinished = transactions.filter(({ endTime }) => endTime === undefined).length
   const more = totalUnfinished - unfinished

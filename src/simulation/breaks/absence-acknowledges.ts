@@ -10,7 +10,9 @@ export const absenceAcknowledges: Break = {
       return step(state, now, event)
     }
     const participant = state.participants.get(event.participant)
-    const shown = new Set([...(participant?.scan?.held ?? []), ...event.message.branches].map(({ xid }) => xid))
+    const shown = new Set(
+      [...(participant?.scan?.held ?? []), ...event.message.branches].map(({ xid }) => xid),
+    )
     const effects: Effect[] = step(state, now, event)
     for (const [xid, { verb }] of participant?.owed ?? []) {
       if (shown.has(xid)) continue

@@ -1,4 +1,4 @@
-import { type Checker, Groups } from './checker.ts'
+import { type Checker, endedByHand, Groups } from './checker.ts'
 
 /** An end is written, and completion told, only when every branch has ended; what has ended stays ended (R3, R4). */
 export const acknowledgements: Checker = ({ observed, participants }) => {
@@ -7,24 +7,29 @@ export const acknowledgements: Checker = ({ observed, participants }) => {
   const committedAt = new Groups()
   const pledgedAt = new Groups()
   const abortSaid = new Groups()
+  const byHand = endedByHand(observed)
   const violations: string[] = []
   const incomplete = (xid: string) =>
-    (branchesOf.get(xid) ?? []).filter((name) => !committedAt.of(xid).has(name))
+    (branchesOf.get(xid) ?? []).filter((name) => !committedAt.of(xid).has(name) && !byHand.of(xid).has(name))
   for (const seen of observed) {
     if (seen.type === 'durable' || seen.type === 'written') {
       const { record } = seen
       if (record.type === 'decision') branchesOf.set(record.xid, record.branches)
       if (record.type === 'end' && incomplete(record.xid).length > 0) {
-        violations.push(`R3: the end of ${record.xid} was written before ${incomplete(record.xid).join(', ')} committed`)
+        violations.push(
+          `R3: the end of ${record.xid} was written before ${incomplete(record.xid).join(', ')} committed`,
+        )
       }
       if (record.type === 'aborted') {
         const left = record.branches.filter((name) => keepers.has(name) && pledgedAt.of(record.xid).has(name))
-        if (left.length > 0) violations.push(`R3: the end of ${record.xid} was written before ${left.join(', ')} aborted`)
+        if (left.length > 0)
+          violations.push(`R3: the end of ${record.xid} was written before ${left.join(', ')} aborted`)
       }
     }
     if (seen.type === 'answered' && seen.said.outcome === 'committed' && seen.said.state === 'committed') {
       const left = incomplete(seen.said.xid)
-      if (left.length > 0) violations.push(`R3: ${seen.said.xid} was answered complete before ${left.join(', ')} committed`)
+      if (left.length > 0)
+        violations.push(`R3: ${seen.said.xid} was answered complete before ${left.join(', ')} committed`)
     }
     if (seen.type === 'said' && seen.message.type === 'result' && seen.message.verb === 'abort') {
       const { xid, result } = seen.message

@@ -31,13 +31,16 @@ function requestsTakenBack(observed: readonly Observed[], harmless: ReadonlySet<
     if (seen.type === 'written' && seen.record.type === 'forgotten') forgets = true
     if (seen.type === 'refused' && seen.code === 'REQUEST_NOT_FOUND' && !forgets) {
       const xid = committed.get(nameOf(seen.call))
-      if (xid !== undefined) violations.push(`I3: ${nameOf(seen.call)} committed as ${xid}, then nothing was known of it`)
+      if (xid !== undefined)
+        violations.push(`I3: ${nameOf(seen.call)} committed as ${xid}, then nothing was known of it`)
     }
     if (seen.type !== 'answered' || seen.call.requestId === undefined) continue
     const before = committed.get(nameOf(seen.call))
     if (before !== undefined && !confirms(seen.said, before)) {
       const { xid, outcome } = seen.said
-      violations.push(`I3: ${nameOf(seen.call)} committed as ${before}, then was answered "${outcome}" (${xid})`)
+      violations.push(
+        `I3: ${nameOf(seen.call)} committed as ${before}, then was answered "${outcome}" (${xid})`,
+      )
     }
     if (seen.said.outcome === 'committed' && !harmless.has(seen.said.xid)) {
       committed.set(nameOf(seen.call), seen.said.xid)
@@ -61,7 +64,9 @@ function unknownWithoutReason(observed: readonly Observed[]): string[] {
     if (seen.type === 'fault' && seen.kind === 'sync_failed') reason = true
     if (seen.type === 'written' && seen.record.type === 'forgotten') reason = true
     if (seen.type === 'answered' && seen.said.outcome === 'unknown' && !reason) {
-      return [`I7: ${seen.said.xid} was answered "unknown", and no write had failed and nothing was forgotten`]
+      return [
+        `I7: ${seen.said.xid} was answered "unknown", and no write had failed and nothing was forgotten`,
+      ]
     }
   }
   return []

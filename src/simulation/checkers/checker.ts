@@ -38,7 +38,8 @@ export type Checker = (history: FinishedHistory) => string[]
 export function durableDecisions(observed: readonly Observed[]): Map<string, DecisionRecord> {
   const decisions = new Map<string, DecisionRecord>()
   for (const seen of observed) {
-    if (seen.type === 'durable' && seen.record.type === 'decision') decisions.set(seen.record.xid, seen.record)
+    if (seen.type === 'durable' && seen.record.type === 'decision')
+      decisions.set(seen.record.xid, seen.record)
   }
   return decisions
 }
@@ -62,6 +63,13 @@ function count(counts: Map<string, number>, key: string): void {
   counts.set(key, (counts.get(key) ?? 0) + 1)
 }
 
+/** Branches that a person ended: by transaction, where. What they did there is no fault of the protocol's. */
+export function endedByHand(observed: readonly Observed[]): Groups {
+  const byHand = new Groups()
+  for (const seen of observed) if (seen.type === 'ended_by_hand') byHand.add(seen.xid, seen.participant)
+  return byHand
+}
+
 /** Sets of names by a key. */
 export class Groups {
   readonly #sets = new Map<string, Set<string>>()
@@ -70,6 +78,10 @@ export class Groups {
     const set = this.#sets.get(key)
     if (set === undefined) this.#sets.set(key, new Set([member]))
     else set.add(member)
+  }
+
+  get size(): number {
+    return this.#sets.size
   }
 
   delete(key: string, member: string): void {

@@ -26,12 +26,15 @@ export const commitTold: Checker = ({ observed }) => {
     if (seen.type === 'written' && seen.record.type === 'decision') decided(seen.record)
     if (seen.type === 'durable' && seen.record.type === 'decision') durable.add(seen.record.xid)
     if (seen.type === 'sent' && seen.message.type === 'commit' && !durable.has(seen.message.xid)) {
-      violations.push(`I2: commit of ${seen.message.xid} was sent to ${seen.participant} before its record was durable`)
+      violations.push(
+        `I2: commit of ${seen.message.xid} was sent to ${seen.participant} before its record was durable`,
+      )
     }
     if (seen.type === 'answered' && seen.said.outcome === 'committed' && !durable.has(seen.said.xid)) {
       const { xid } = seen.said
       const harmless = asked.of(xid).size > 0 && readOnly.of(xid).size === asked.of(xid).size
-      if (!harmless) violations.push(`I2: a client was answered "committed" for ${xid} before its record was durable`)
+      if (!harmless)
+        violations.push(`I2: a client was answered "committed" for ${xid} before its record was durable`)
     }
   }
   return violations

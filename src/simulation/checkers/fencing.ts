@@ -8,14 +8,16 @@ export const fencing: Checker = ({ observed }) => {
   let epoch = ''
   for (const seen of observed) {
     if (seen.type === 'opened') epoch = seen.epoch
-    if (seen.type !== 'written' || (seen.record.type !== 'decision' && seen.record.type !== 'aborted')) continue
+    if (seen.type !== 'written' || (seen.record.type !== 'decision' && seen.record.type !== 'aborted'))
+      continue
     const { type, xid, request } = seen.record
     const issuedIn = tryParseXid(xid)?.epoch
     if (issuedIn !== epoch) violations.push(`R2: ${type} of ${xid} was written in epoch ${epoch}`)
     if (request === undefined) continue
     const key = `${issuedIn} ${request.caller}/${request.requestId} attempt ${request.attempt}`
     const before = attempts.get(key)
-    if (before !== undefined && before !== xid) violations.push(`I3: ${key} ran twice, as ${before} and ${xid}`)
+    if (before !== undefined && before !== xid)
+      violations.push(`I3: ${key} ran twice, as ${before} and ${xid}`)
     attempts.set(key, xid)
   }
   return violations

@@ -5,6 +5,7 @@ import type { Checker, FinishedHistory } from './checker.ts'
 import { commitTold } from './commit-told.ts'
 import { fencing, noBugs } from './fencing.ts'
 import { healed } from './healed.ts'
+import { heuristics } from './heuristics.ts'
 import { oneEnding } from './one-ending.ts'
 import { pledges } from './pledges.ts'
 import { presumption } from './presumption.ts'
@@ -22,6 +23,7 @@ const CHECKERS: readonly Checker[] = [
   presumption,
   acknowledgements,
   values,
+  heuristics,
   fencing,
 ]
 

@@ -1,5 +1,5 @@
 import type { Observed } from '../observations.ts'
-import { type Checker, Groups } from './checker.ts'
+import { type Checker, endedByHand, Groups } from './checker.ts'
 
 /** I4: a yes is on stable storage before it leaves, and stays there until its branch is told how it ends. */
 export const pledges: Checker = (history) => {
@@ -7,6 +7,7 @@ export const pledges: Checker = (history) => {
   const pledged = new Groups()
   const told = new Groups()
   const ended = new Groups()
+  const byHand = endedByHand(observed)
   const violations: string[] = []
   for (const seen of observed) {
     if (seen.type === 'sent' && (seen.message.type === 'commit' || seen.message.type === 'abort')) {
@@ -24,13 +25,14 @@ export const pledges: Checker = (history) => {
     if (change !== 'committed' && change !== 'aborted') continue
     ended.add(participant, xid)
     const verb = change === 'committed' ? 'commit' : 'abort'
-    if (!told.of(participant).has(`${verb} ${xid}`)) {
+    if (!told.of(participant).has(`${verb} ${xid}`) && !byHand.of(xid).has(participant)) {
       violations.push(`I4: ${participant} ended ${xid} (${change}) and was not told so`)
     }
   }
   for (const { name, prepared } of participants) {
     for (const xid of pledged.of(name)) {
-      if (!ended.of(name).has(xid) && !prepared.has(xid)) violations.push(`I4: ${name} lost its pledge of ${xid}`)
+      if (!ended.of(name).has(xid) && !prepared.has(xid))
+        violations.push(`I4: ${name} lost its pledge of ${xid}`)
     }
   }
   return [...violations, ...expiredPledges(observed, history.pledgeMarginMs)]
@@ -55,7 +57,9 @@ function expiredPledges(observed: readonly Observed[], marginMs: number): string
     const { xid } = seen.record
     const elapsedMs = (lastVoteMs.get(xid) ?? 0) - (sentMs.get(xid) ?? 0)
     if (elapsedMs + marginMs >= (ttlMs.get(xid) ?? Number.POSITIVE_INFINITY)) {
-      violations.push(`I4: ${xid} was decided ${elapsedMs} ms after its prepare; a pledge lasts ${ttlMs.get(xid)} ms`)
+      violations.push(
+        `I4: ${xid} was decided ${elapsedMs} ms after its prepare; a pledge lasts ${ttlMs.get(xid)} ms`,
+      )
     }
   }
   return violations

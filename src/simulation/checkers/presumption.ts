@@ -3,7 +3,10 @@ import type { Observed, Planted } from '../observations.ts'
 import { type Checker, type FinishedHistory, Groups } from './checker.ts'
 
 /** I6: only the log that issued an xid presumes, and never of an xid that it has forgotten. R9: how it forgets. */
-export const presumption: Checker = (history) => [...presumedForeign(history.observed), ...forgotHeld(history)]
+export const presumption: Checker = (history) => [
+  ...presumedForeign(history.observed),
+  ...forgotHeld(history),
+]
 
 function presumedForeign(observed: readonly Observed[]): string[] {
   const planted = new Map<string, Planted>()
@@ -47,7 +50,8 @@ function forgotHeld({ observed, participants }: FinishedHistory): string[] {
       for (const xid of xids) {
         const parts = tryParseXid(xid)
         if (parts === undefined || parts.logId !== logId || planted.has(xid)) continue
-        if (compareXids(parts, seen.record) <= 0) violations.push(`R9: ${xid} was forgotten while ${name} held it`)
+        if (compareXids(parts, seen.record) <= 0)
+          violations.push(`R9: ${xid} was forgotten while ${name} held it`)
       }
     }
   }

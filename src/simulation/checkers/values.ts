@@ -1,12 +1,15 @@
-import { type Checker, durableDecisions } from './checker.ts'
+import { type Checker, durableDecisions, endedByHand } from './checker.ts'
 
 /** The oracle outside: what participants have applied is what was decided, once; a request is done once. */
 export const values: Checker = ({ observed, participants }) => {
   const decisions = durableDecisions(observed)
+  const byHand = endedByHand(observed)
   const violations: string[] = []
   for (const { name, applied } of participants) {
     for (const [xid, times] of applied) {
-      if (decisions.get(xid)?.branches.includes(name) !== true) violations.push(`values: ${name} applied ${xid}, undecided`)
+      if (byHand.of(xid).has(name)) continue
+      if (decisions.get(xid)?.branches.includes(name) !== true)
+        violations.push(`values: ${name} applied ${xid}, undecided`)
       if (times !== 1) violations.push(`values: ${name} applied ${xid} ${times} times`)
     }
   }
@@ -14,7 +17,8 @@ export const values: Checker = ({ observed, participants }) => {
   for (const { xid, branches } of decisions.values()) {
     for (const branch of branches) {
       const applied = participants.find(({ name }) => name === branch)?.applied.has(xid)
-      if (present.has(branch) && applied !== true) violations.push(`values: ${branch} has not applied ${xid}`)
+      if (present.has(branch) && applied !== true && !byHand.of(xid).has(branch))
+        violations.push(`values: ${branch} has not applied ${xid}`)
     }
   }
   const doneAs = new Map<string, string>()

@@ -1,0 +1,105 @@
+/**
+ * A daemon whose answers a test chooses, behind a real gRPC server: what a real one shows only after a crash at the
+ * right moment can be rendered at once. It pages as the real one does.
+ */
+import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js'
+import { PledgedError } from '../../base/errors.ts'
+import {
+  AdminServiceService,
+  GetStatusResponse,
+  type ListParticipantsResponse,
+  type ListTransactionsRequest,
+  type ListTransactionsResponse,
+} from '../../wire/generated/pledged/v1/admin_service.ts'
+import { ParticipantStatus } from '../../wire/generated/pledged/v1/participant.ts'
+import { Transaction } from '../../wire/generated/pledged/v1/transaction.ts'
+import {
+  type GetTransactionRequest,
+  type GetTransactionResponse,
+  TransactionServiceService,
+} from '../../wire/generated/pledged/v1/transaction_service.ts'
+import { toStatus } from '../../wire/index.ts'
+
+type Handler<Request, Response> = (request: Request) => Response
+
+export class FakeDaemon implements AsyncDisposable {
+  status: GetStatusResponse = GetStatusResponse.fromPartial({
+    logId: 'k3f9qa7m2xw4',
+    epoch: '9-q3f9',
+    version: '0.1.0',
+  })
+  /** Unfinished ones first, the oldest first; then ended ones, the newest first. */
+  transactions: Transaction[] = []
+  participants: ParticipantStatus[] = []
+  /** Refuses every call. */
+  failure: PledgedError | undefined
+  /** Answers nothing. */
+  silent = false
+  readonly listRequests: ListTransactionsRequest[] = []
+  readonly #server = new Server()
+  #port = 0
+
+  static async start(): Promise<FakeDaemon> {
+    const daemon = new FakeDaemon()
+    await daemon.#listen()
+    return daemon
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.#port}`
+  }
+
+  async #listen(): Promise<void> {
+    this.#server.addService(AdminServiceService, {
+      getStatus: this.#unary(() => this.status),
+      listTransactions: this.#unary((request: ListTransactionsRequest) => this.#listTransactions(request)),
+      listParticipants: this.#unary(
+        (): ListParticipantsResponse => ({ participants: this.participants, nextPageToken: '' }),
+      ),
+    })
+    this.#server.addService(TransactionServiceService, {
+      getTransaction: this.#unary((request: GetTransactionRequest) => this.#getTransaction(request)),
+    })
+    this.#port = await new Promise<number>((resolve, reject) => {
+      this.#server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) => {
+        if (error === null) resolve(port)
+        else reject(error)
+      })
+    })
+  }
+
+  #unary<Request, Response>(handler: Handler<Request, Response>) {
+    return (call: ServerUnaryCall<Request, Response>, answer: sendUnaryData<Response>): void => {
+      if (this.silent) return
+      try {
+        if (this.failure !== undefined) throw this.failure
+        answer(null, handler(call.request))
+      } catch (error) {
+        answer(toStatus(error))
+      }
+    }
+  }
+
+  #listTransactions(request: ListTransactionsRequest): ListTransactionsResponse {
+    this.listRequests.push(request)
+    const all = this.transactions.filter(({ endTime }) => request.includeEnded || endTime === undefined)
+    const from = Number(request.pageToken)
+    const through = from + request.pageSize
+    return {
+      transactions: all.slice(from, through),
+      nextPageToken: through < all.length ? String(through) : '',
+      totalUnfinished: all.filter(({ endTime }) => endTime === undefined).length,
+    }
+  }
+
+  #getTransaction({ key }: GetTransactionRequest): GetTransactionResponse {
+    const transaction = this.transactions.find(({ xid }) => key?.$case === 'xid' && xid === key.value)
+    if (transaction !== undefined) return { transaction }
+    throw new PledgedError('XID_NOT_FOUND', `${key?.value} has not been issued`)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#server.forceShutdown()
+    return Promise.resolve()
+  }
+}
