@@ -157,7 +157,8 @@ describe('runDaemon', () => {
     // Dies between the decision and the acknowledgement.
     const first = participant(address, { PLEDGED_CRASH_POINT: 'participant.decision.received' })
     await first.line(/^offsets attached to/)
-    expect(await client(address).execute([insert(1), advance(0, 7)])).toMatchObject({ outcome: 'committed' })
+    const { xid, outcome } = await client(address).execute([insert(1), advance(0, 7)])
+    expect(outcome).toBe('committed')
     expect(await first.ended()).toBe('SIGKILL')
     expect(await child.kill('SIGINT')).toBe(75)
     expect(child.lines.at(-1)).toMatch(
@@ -165,9 +166,14 @@ describe('runDaemon', () => {
     )
 
     const again = daemon()
-    const second = participant(await addressOf(again))
+    const nextAddress = await addressOf(again)
+    const second = participant(nextAddress)
     await second.line(/^offsets: 1 prepared$/)
     await second.line(/^offsets: 1 decided: 1 committed, 0 aborted$/)
+    // It says so when it has committed; the daemon knows when the acknowledgement has arrived.
+    await expect
+      .poll(() => client(nextAddress).get({ xid }), { timeout: 20_000 })
+      .toMatchObject({ state: 'committed' })
     expect(await second.kill('SIGTERM')).toBe(0)
     expect(second.lines.at(-1)).toMatch(/^offsets stopped/)
     expect(await again.kill('SIGTERM')).toBe(0)
@@ -213,7 +219,7 @@ describe('runDaemon', () => {
     let committed = 0
     for (let isWritable = true; isWritable; ) {
       const executed = await coordinator
-        .execute([advance(committed, committed + 1)], { timeoutMs: 1_500, waitFor: 'completion' })
+        .execute([advance(committed, committed + 1)], { timeoutMs: 10_000, waitFor: 'completion' })
         .catch(() => undefined)
       isWritable = executed?.outcome === 'committed'
       if (isWritable) committed += 1

@@ -24,9 +24,9 @@ export const CHANCE_FAULTS = {
   result_slow: 0.06,
   scan_failed: 0.06,
   evidence_failed: 0.3,
-  zombie_prepare: 0.7,
+  zombie_prepare: 0.9,
   coordinator_crash_point: 0.006,
-  participant_crash_point: 0.015,
+  participant_crash_point: 0.025,
 } as const
 
 /** How often at most in one history; the moment is drawn. */

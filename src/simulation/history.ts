@@ -123,13 +123,8 @@ class History {
     const { status } = this.#coordinator
     if (status === undefined || status.inDoubt > 0 || status.inFlight > 0) return false
     if (status.participants.some(({ up }) => !up)) return false
-    const planted = new Set(
-      this.#world.recorder.observed.map((seen) =>
-        seen.type === 'planted' && seen.why !== 'orphan' ? seen.xid : undefined,
-      ),
-    )
     return this.#participants.every(({ resource }) =>
-      [...resource.live.prepared.keys()].every((xid) => planted.has(xid)),
+      [...resource.live.prepared.keys()].every((xid) => this.#world.isForeign(xid)),
     )
   }
 

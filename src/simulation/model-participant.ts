@@ -184,7 +184,7 @@ export class ModelParticipant implements Participant {
     return new Promise((resolve) => {
       time.after(tookMs, () => {
         if (this.#process.alive) resolve()
-        else if (this.#livesOn()) time.after(random.between(0, 80), resolve)
+        else if (this.#livesOn()) time.after(random.between(10, 120), resolve)
       })
     })
   }

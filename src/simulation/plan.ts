@@ -65,7 +65,7 @@ function drawLimits(random: SeededRandom): Limits {
     deliveryTimeoutMs: random.pick([20, 60]),
     orphanGraceMs: random.pick([20, 80]),
     drainTimeoutMs: 60,
-    retentionMs: random.pick([300, 500, 5_000]),
+    retentionMs: random.pick([350, 500, 5_000]),
     requestsRememberedMax: random.pick([1, 3, 100]),
     backoffMinMs: 4,
     backoffMaxMs: 40,

@@ -123,11 +123,8 @@ function orphanXid(logId: LogId, present: Epoch, { disk }: CoordinatorProcess): 
 
 /** A person grows tired of waiting, and ends a prepared branch at the resource itself. */
 function breakPledge({ world }: Parties, { plan, resource }: ParticipantProcess): boolean {
-  const planted = new Set(
-    world.recorder.observed.map((seen) => (seen.type === 'planted' ? seen.xid : undefined)),
-  )
   const xid = [...resource.durable.prepared.keys()].find(
-    (other) => !planted.has(other) && resource.live.prepared.has(other),
+    (other) => !world.isPlanted(other) && resource.live.prepared.has(other),
   )
   if (xid === undefined || !plan.keepsWitnesses) return false
   const ended = world.random.pick(['commit', 'abort'] as const)

@@ -11,6 +11,8 @@ export class World {
   readonly random: SeededRandom
   readonly tally: Tally
   readonly #enabled: ReadonlySet<FaultKind>
+  readonly #planted = new Set<string>()
+  readonly #foreign = new Set<string>()
   #healing = false
 
   constructor(options: {
@@ -49,7 +51,20 @@ export class World {
     this.see({ type: 'fault', kind, party })
   }
 
+  /** Whether it was planted, and is not the coordinator's to end. */
+  isForeign(xid: string): boolean {
+    return this.#foreign.has(xid)
+  }
+
+  isPlanted(xid: string): boolean {
+    return this.#planted.has(xid)
+  }
+
   see(observation: Observation): void {
+    if (observation.type === 'planted') {
+      this.#planted.add(observation.xid)
+      if (observation.why !== 'orphan') this.#foreign.add(observation.xid)
+    }
     this.recorder.add(observation)
   }
 

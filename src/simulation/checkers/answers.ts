@@ -22,29 +22,36 @@ export const answers: Checker = ({ observed }) => {
   return [...violations, ...requestsTakenBack(observed, harmless), ...unknownWithoutReason(observed)]
 }
 
-/** What a request was answered with when it had committed is its answer for as long as it is kept. */
+/**
+ * Once a request has committed, whoever asks by its name learns that, for as long as it is kept. A call that was
+ * under way meanwhile may still be answered with what was the case before.
+ */
 function requestsTakenBack(observed: readonly Observed[], harmless: ReadonlySet<string>): string[] {
   const committed = new Map<string, string>()
+  /** What was known of the request when the call was made. */
+  const knownAtCall = new Map<number, string>()
   const violations: string[] = []
   let forgets = false
   for (const seen of observed) {
     if (seen.type === 'written' && seen.record.type === 'forgotten') forgets = true
-    if (seen.type === 'refused' && seen.code === 'REQUEST_NOT_FOUND' && !forgets) {
-      const xid = committed.get(nameOf(seen.call))
-      if (xid !== undefined)
-        violations.push(`I3: ${nameOf(seen.call)} committed as ${xid}, then nothing was known of it`)
+    if (seen.type === 'called') {
+      const known = committed.get(nameOf(seen.call))
+      if (known !== undefined) knownAtCall.set(seen.call.number, known)
     }
-    if (seen.type !== 'answered' || seen.call.requestId === undefined) continue
-    const before = committed.get(nameOf(seen.call))
-    if (before !== undefined && !confirms(seen.said, before)) {
-      const { xid, outcome } = seen.said
-      violations.push(
-        `I3: ${nameOf(seen.call)} committed as ${before}, then was answered "${outcome}" (${xid})`,
-      )
+    if (seen.type !== 'refused' && seen.type !== 'answered') continue
+    const name = nameOf(seen.call)
+    const known = knownAtCall.get(seen.call.number)
+    if (seen.type === 'refused') {
+      if (seen.code !== 'REQUEST_NOT_FOUND' || forgets || known === undefined) continue
+      violations.push(`I3: ${name} committed as ${known}, then nothing was known of it`)
+      continue
     }
-    if (seen.said.outcome === 'committed' && !harmless.has(seen.said.xid)) {
-      committed.set(nameOf(seen.call), seen.said.xid)
+    if (seen.call.requestId === undefined) continue
+    const { xid, outcome } = seen.said
+    if (known !== undefined && !confirms(seen.said, known)) {
+      violations.push(`I3: ${name} committed as ${known}, then was answered "${outcome}" (${xid})`)
     }
+    if (outcome === 'committed' && !harmless.has(xid)) committed.set(name, xid)
   }
   return violations
 }
