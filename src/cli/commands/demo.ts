@@ -15,7 +15,7 @@ const KILLS_MAX = 1_000
 
 export function addDemo(program: Command, register: Register): void {
   const command = describe(program.command('demo'), {
-    summary: 'a stream of real events into two databases, exactly once, through repeated kill -9',
+    summary: 'a stream of real events into two databases, none lost or doubled, through repeated kill -9',
     description:
       'It starts a daemon of its own, on a port of its own, with its files in a new temporary directory.',
     examples: ['pledged demo', 'pledged demo --kills 20 --keep ./demo', 'pledged demo --naive'],
