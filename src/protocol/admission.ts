@@ -1,10 +1,10 @@
 /** Requests in: what is refused, what joins a request that was made before, and what becomes a transaction. */
 import { PledgedError } from '../base/errors.ts'
-import { formatXid } from '../base/ids.ts'
+import { formatXid, parseXid } from '../base/ids.ts'
 import { checkBranches, checkDeadline, checkName, checkTimeout, refusalOfNewWork } from './checks.ts'
 import { decideAbort } from './deciding.ts'
 import type { CommitEvent, ExecuteEvent, NamedEvent, ReplyTo } from './events.ts'
-import { askLog, getTransaction, issuedHere, nameOf } from './lookup.ts'
+import { askLog, getTransaction, isForgotten, issuedHere, nameOf } from './lookup.ts'
 import type { KeptTransaction } from './records.ts'
 import type { Attempt, RequestEntry } from './request-index.ts'
 import type { AbortRequest, BeginRequest } from './requests.ts'
@@ -88,13 +88,14 @@ export function requestFound(turn: Turn, asked: NamedEvent, kept: readonly KeptT
   const requestId = nameOf(asked)
   const index = turn.state.requests
   if (requestId !== undefined && index.get(caller, requestId) === undefined) {
-    for (const { record } of kept) {
+    const known = kept.filter((attempt) => stillAnswers(turn, attempt))
+    for (const { record } of known) {
       if (record.request === undefined) continue
       const outcome = record.type === 'decision' ? 'committed' : 'aborted'
       index.add(record.request, { attempt: record.request.attempt, xid: record.xid, outcome })
       index.release(record.request, record.xid)
     }
-    if (kept.length === 0) index.addMissing(caller, requestId)
+    if (known.length === 0) index.addMissing(caller, requestId)
   }
   switch (asked.type) {
     case 'execute':
@@ -104,6 +105,14 @@ export function requestFound(turn: Turn, asked: NamedEvent, kept: readonly KeptT
     case 'get':
       return getTransaction(turn, asked)
   }
+}
+
+/**
+ * An aborted attempt that is kept only for its heuristic says nothing of its request any more: a later attempt may
+ * have committed, and been forgotten.
+ */
+function stillAnswers(turn: Turn, { record }: KeptTransaction): boolean {
+  return record.type === 'decision' || !isForgotten(turn.state, parseXid(record.xid))
 }
 
 /** Whether the request is answered by one that was made before, or has to wait for the log to say so. */

@@ -28,11 +28,14 @@ export function newLog(world: World, process: Process, disk: SimDisk): Log {
 /** What a dead process asked for does not happen, and what it waited for does not come. */
 function mortal(world: World, process: Process, log: MemoryLog): Log {
   const looked = async <Found>(look: () => Promise<Found>): Promise<Found> => {
-    await delayed(process, world.fails('lookup_slow', PARTY) ? world.random.between(1, 25) : 0)
+    const slow = world.fails('lookup_slow', PARTY)
+    if (slow) await delayed(process, world.random.between(0, 15))
     if (world.fails('lookup_failed', PARTY)) {
       throw new PledgedError('LOG_UNREADABLE', 'the disk failed to read')
     }
-    return look()
+    const found = await look()
+    if (slow) await delayed(process, world.random.between(0, 15))
+    return found
   }
   return {
     open: (onStage) => log.open(onStage),
