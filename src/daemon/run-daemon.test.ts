@@ -234,8 +234,11 @@ describe('runDaemon', () => {
     await offsets.kill('SIGTERM')
     await participant(await addressOf(again)).line(/^offsets attached to/)
     // The one that was answered unknown may be there or not; those that were answered committed are.
-    const next = await client(await addressOf(again)).execute([advance(committed, committed + 5)])
-    const after = await client(await addressOf(again)).execute([advance(committed + 1, committed + 5)])
+    // Until it has ended its pledge holds the key, and others are told to try again.
+    const successor = client(await addressOf(again))
+    const patient = { retries: 1_000 }
+    const next = await successor.execute([advance(committed, committed + 5)], patient)
+    const after = await successor.execute([advance(committed + 1, committed + 5)], patient)
     expect([next.outcome, after.outcome].toSorted()).toEqual(['aborted', 'committed'])
   })
 

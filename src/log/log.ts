@@ -5,6 +5,8 @@
  * - `append` answers in the order of the calls. A batch is answered without failure only when it and all
  *   earlier ones are on stable storage. After the first failure every later append fails too (R6).
  * - What was answered is found by every later `open`; what was not answered may or may not be.
+ * - A look-up that answers after an append was answered has seen it: else a request that was repeated meanwhile
+ *   would be looked up in vain, and run again.
  * - Everything read back was verified; damage is LOG_DAMAGED, never a shorter history (R7).
  *
  * Errors of `open`: LOG_IN_USE, LOG_DAMAGED, LOG_UNREADABLE.

@@ -27,15 +27,13 @@ export function newLog(world: World, process: Process, disk: SimDisk): Log {
 
 /** What a dead process asked for does not happen, and what it waited for does not come. */
 function mortal(world: World, process: Process, log: MemoryLog): Log {
+  // A slow look-up sees what was answered meanwhile, as the port demands.
   const looked = async <Found>(look: () => Promise<Found>): Promise<Found> => {
-    const slow = world.fails('lookup_slow', PARTY)
-    if (slow) await delayed(process, world.random.between(0, 15))
+    await delayed(process, world.fails('lookup_slow', PARTY) ? world.random.between(1, 25) : 0)
     if (world.fails('lookup_failed', PARTY)) {
       throw new PledgedError('LOG_UNREADABLE', 'the disk failed to read')
     }
-    const found = await look()
-    if (slow) await delayed(process, world.random.between(0, 15))
-    return found
+    return look()
   }
   return {
     open: (onStage) => log.open(onStage),
