@@ -1,9 +1,9 @@
 /** ParticipantView, to the contract's ParticipantStatus. */
-import type { ParticipantState, ParticipantView } from '../coordinator/views.ts'
+import type { ParticipantView } from '../coordinator/views.ts'
 import * as proto from '../wire/generated/pledged/v1/participant.ts'
 import { boundedText, toDuration, toOptionalTimestamp } from '../wire/index.ts'
 
-const STATES: Readonly<Record<ParticipantState, proto.ParticipantState>> = {
+const STATES: Readonly<Record<ParticipantView['state'], proto.ParticipantState>> = {
   away: proto.ParticipantState.AWAY,
   reconnecting: proto.ParticipantState.RECONNECTING,
   scanning: proto.ParticipantState.SCANNING,

@@ -18,11 +18,15 @@ export type Epoch = Branded<string, 'Epoch'>
 /** `<logId>.<epoch>.<sequence>`: at most 63 characters. */
 export type Xid = Branded<string, 'Xid'>
 
-export interface XidParts {
-  readonly logId: LogId
-  readonly epoch: Epoch
+/** A place in the order of a log's xids. */
+export interface XidPosition {
   readonly epochNumber: number
   readonly sequence: number
+}
+
+export interface XidParts extends XidPosition {
+  readonly logId: LogId
+  readonly epoch: Epoch
 }
 
 const CROCKFORD = '0123456789abcdefghjkmnpqrstvwxyz'
@@ -79,7 +83,7 @@ export function epochNumber(epoch: Epoch): number {
 }
 
 /** Orders xids of one log: negative when `left` is the older. */
-export function compareXids(left: Pick<XidParts, 'epochNumber' | 'sequence'>, right: typeof left): number {
+export function compareXids(left: XidPosition, right: XidPosition): number {
   return left.epochNumber - right.epochNumber || left.sequence - right.sequence
 }
 

@@ -1,9 +1,10 @@
 /** The coordinator's state as people and monitors see it. */
 import { PledgedError } from '../base/errors.ts'
+import type { XidPosition } from '../base/ids.ts'
 import { compareXids } from '../base/ids.ts'
 import type { Log } from '../log/log.ts'
 import type { TransactionView } from '../protocol/requests.ts'
-import type { ParticipantState, ProtocolState, Transaction, XidPosition } from '../protocol/state.ts'
+import type { ParticipantState, ProtocolState, Transaction } from '../protocol/state.ts'
 import { newParticipant } from '../protocol/state.ts'
 import { viewOf, viewOfKept } from '../protocol/view.ts'
 import type { RecoveryView } from './recoveries.ts'

@@ -1,7 +1,9 @@
 /** Ended transactions are kept for `retention`, then forgotten when the core says that it is safe (R9). */
+
+import type { XidPosition } from '../base/ids.ts'
 import type { Limits } from '../base/limits.ts'
 import type { Clock, Timers } from '../base/ports.ts'
-import type { Log, XidPosition } from '../log/log.ts'
+import type { Log } from '../log/log.ts'
 
 export interface RetentionOptions {
   readonly log: Log

@@ -2,6 +2,7 @@
 import type { PledgedError } from '../base/errors.ts'
 import type { Epoch, LogId } from '../base/ids.ts'
 import type { TransactionState, TransactionView } from '../protocol/requests.ts'
+import type { ParticipantRecoveryState } from '../recovery/index.ts'
 
 export interface StatusView {
   readonly logId: LogId
@@ -24,16 +25,6 @@ export interface StatusView {
   readonly participants: readonly ParticipantView[]
 }
 
-/** 'away' ... 'quarantined' are the states of the recovery machine. */
-export type ParticipantState =
-  | 'away'
-  | 'reconnecting'
-  | 'scanning'
-  | 'delivering'
-  | 'settled'
-  | 'backing_off'
-  | 'quarantined'
-
 export interface ParticipantView {
   readonly name: string
   readonly kind: string
@@ -42,7 +33,7 @@ export interface ParticipantView {
   /** attached: it dialled in; dialled: the daemon dials it. */
   readonly link: 'attached' | 'dialled'
   readonly up: boolean
-  readonly state: ParticipantState
+  readonly state: ParticipantRecoveryState
   readonly inDoubt: number
   readonly oldestInDoubtTimeMs?: number | undefined
   /** Prepared branches of other logs that its last scan showed. */

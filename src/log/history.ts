@@ -4,7 +4,7 @@
  * nothing.
  */
 import { PledgedError } from '../base/errors.ts'
-import type { Epoch, Xid } from '../base/ids.ts'
+import type { Epoch, Xid, XidPosition } from '../base/ids.ts'
 import { compareXids, epochNumber } from '../base/ids.ts'
 import type {
   AbortedRecord,
@@ -14,7 +14,7 @@ import type {
   KeptTransaction,
   ParticipantRecord,
 } from '../protocol/records.ts'
-import type { EndedQuery, XidPosition } from './log.ts'
+import type { EndedQuery } from './log.ts'
 import type { StoredRecord, TransactionRecord } from './stored-record.ts'
 import { placeOf } from './stored-record.ts'
 

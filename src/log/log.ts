@@ -12,7 +12,7 @@
  * Errors of `open`: LOG_IN_USE, LOG_DAMAGED, LOG_UNREADABLE.
  */
 import type { PledgedError } from '../base/errors.ts'
-import type { Epoch, LogId, Xid } from '../base/ids.ts'
+import type { Epoch, LogId, Xid, XidPosition } from '../base/ids.ts'
 import type {
   DecisionRecord,
   HeuristicRecord,
@@ -24,12 +24,6 @@ import type {
 /** The steps of an opening, in this order. */
 export const OPEN_STAGES = ['lock', 'open', 'fence', 'checkpoint', 'replay'] as const
 export type OpenStage = (typeof OPEN_STAGES)[number]
-
-/** A place in the order of a log's xids. */
-export interface XidPosition {
-  readonly epochNumber: number
-  readonly sequence: number
-}
 
 export interface OpenedLog {
   readonly logId: LogId

@@ -1,8 +1,7 @@
 /** What a log stores: the coordinator's records, and two of the log's own. */
-import type { Epoch, Xid } from '../base/ids.ts'
+import type { Epoch, Xid, XidPosition } from '../base/ids.ts'
 import { parseXid } from '../base/ids.ts'
 import type { LogRecord } from '../protocol/records.ts'
-import type { XidPosition } from './log.ts'
 
 /** One opening; where a log carries its history forward, all openings so far. */
 export interface EpochsRecord {

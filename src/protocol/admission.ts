@@ -9,7 +9,7 @@ import type { KeptTransaction } from './records.ts'
 import type { Attempt, RequestEntry } from './request-index.ts'
 import type { AbortRequest, BeginRequest } from './requests.ts'
 import type { Transaction, Turn, Waiter } from './state.ts'
-import { note } from './state.ts'
+import { newTransaction, note } from './state.ts'
 import { viewOf } from './view.ts'
 import { prepareBranches } from './voting.ts'
 
@@ -160,31 +160,14 @@ function openTransaction(turn: Turn, owner: string, traceparent: string | undefi
   const { state, now } = turn
   const sequence = state.nextSequence
   state.nextSequence += 1
-  const transaction: Transaction = {
+  const transaction = newTransaction({
     xid: formatXid({ logId: state.logId, epoch: state.epoch, sequence }),
     epochNumber: state.epochNumber,
     sequence,
     owner,
     createTimeMs: now.wallMs,
     traceparent: traceparent ?? '',
-    request: undefined,
-    phase: 'active',
-    decision: undefined,
-    unknown: false,
-    cause: undefined,
-    message: '',
-    retryable: false,
-    heuristic: false,
-    branches: [],
-    votesMissing: 0,
-    unacknowledged: 0,
-    prepareSent: undefined,
-    pledgeTtlMs: undefined,
-    waiters: [],
-    decideTimeMs: undefined,
-    endTimeMs: undefined,
-    timeline: [],
-  }
+  })
   state.transactions.set(transaction.xid, transaction)
   note(turn, transaction, 'begun')
   return transaction

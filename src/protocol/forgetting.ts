@@ -4,9 +4,9 @@
  * known participant has since shown that it holds nothing at or below it (R9).
  */
 import { present } from '../base/assert.ts'
-import type { Xid } from '../base/ids.ts'
+import type { Xid, XidPosition } from '../base/ids.ts'
 import { compareXids } from '../base/ids.ts'
-import type { Transaction, Turn, XidPosition } from './state.ts'
+import type { Transaction, Turn } from './state.ts'
 
 /** The last record of an ended transaction is durable. */
 export function releaseEnded(turn: Turn, xid: Xid): void {

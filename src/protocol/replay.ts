@@ -5,7 +5,7 @@ import { tryParseXid } from '../base/ids.ts'
 import type { Limits } from '../base/limits.ts'
 import type { DecisionRecord } from './records.ts'
 import type { ProtocolState, Replay, Transaction } from './state.ts'
-import { emptyState, heuristicKey, newBranch, newParticipant } from './state.ts'
+import { emptyState, heuristicKey, newBranch, newParticipant, newTransaction } from './state.ts'
 
 export function replay(opened: Replay, limits: Limits): ProtocolState {
   const state = emptyState(opened, limits)
@@ -27,34 +27,22 @@ export function replay(opened: Replay, limits: Limits): ProtocolState {
 /** Recovery switches on what is persisted: a decision without an end is owed to every branch that isn't broken. */
 function restore(state: ProtocolState, record: DecisionRecord): void {
   const { epochNumber, sequence } = present(tryParseXid(record.xid), 'a record has a well-formed xid')
-  const transaction: Transaction = {
+  const transaction = newTransaction({
     xid: record.xid,
     epochNumber,
     sequence,
     owner: record.owner,
     createTimeMs: record.createTimeMs,
     traceparent: record.traceparent ?? '',
-    request: record.request,
-    phase: 'committing',
-    decision: 'commit',
-    unknown: false,
-    cause: undefined,
-    message: '',
-    retryable: false,
-    heuristic: false,
-    branches: [],
-    votesMissing: 0,
-    unacknowledged: 0,
-    prepareSent: undefined,
-    pledgeTtlMs: undefined,
-    waiters: [],
-    decideTimeMs: record.decideTimeMs,
-    endTimeMs: undefined,
-    timeline: [
-      { timeMs: record.createTimeMs, participant: '', kind: 'begun', message: '' },
-      { timeMs: record.decideTimeMs, participant: '', kind: 'decided', message: 'commit' },
-    ],
-  }
+  })
+  transaction.request = record.request
+  transaction.phase = 'committing'
+  transaction.decision = 'commit'
+  transaction.decideTimeMs = record.decideTimeMs
+  transaction.timeline.push(
+    { timeMs: record.createTimeMs, participant: '', kind: 'begun', message: '' },
+    { timeMs: record.decideTimeMs, participant: '', kind: 'decided', message: 'commit' },
+  )
   for (const name of record.branches) restoreBranch(state, transaction, name)
   for (const name of record.readOnly) transaction.branches.push(newBranch(name, 'read_only'))
   state.transactions.set(transaction.xid, transaction)

@@ -4,7 +4,7 @@
  */
 import { present } from '../base/assert.ts'
 import type { PledgedError } from '../base/errors.ts'
-import type { Epoch, LogId, Xid } from '../base/ids.ts'
+import type { Epoch, LogId, Xid, XidPosition } from '../base/ids.ts'
 import { epochNumber } from '../base/ids.ts'
 import type { Limits } from '../base/limits.ts'
 import { Deadlines } from './deadlines.ts'
@@ -119,11 +119,6 @@ export interface Inquiry {
   readonly startedMs: number
 }
 
-export interface XidPosition {
-  readonly epochNumber: number
-  readonly sequence: number
-}
-
 export interface ProtocolState {
   readonly limits: Limits
   readonly logId: LogId
@@ -189,6 +184,35 @@ export function emptyState(replay: Replay, limits: Limits): ProtocolState {
     draining: false,
     committed: 0,
     aborted: 0,
+  }
+}
+
+/** What a transaction is from its first moment on; all else it becomes. */
+type TransactionOrigin = Pick<
+  Transaction,
+  'xid' | 'epochNumber' | 'sequence' | 'owner' | 'createTimeMs' | 'traceparent'
+>
+
+export function newTransaction(origin: TransactionOrigin): Transaction {
+  return {
+    ...origin,
+    request: undefined,
+    phase: 'active',
+    decision: undefined,
+    unknown: false,
+    cause: undefined,
+    message: '',
+    retryable: false,
+    heuristic: false,
+    branches: [],
+    votesMissing: 0,
+    unacknowledged: 0,
+    prepareSent: undefined,
+    pledgeTtlMs: undefined,
+    waiters: [],
+    decideTimeMs: undefined,
+    endTimeMs: undefined,
+    timeline: [],
   }
 }
 

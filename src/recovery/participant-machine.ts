@@ -10,6 +10,7 @@
  */
 import { assign, initialTransition, setup, transition } from 'xstate'
 import { defaultLimits, type Limits } from '../base/limits.ts'
+import type { RecoverySignal } from '../protocol/effects.ts'
 
 export type ParticipantRecoveryState =
   | 'away'
@@ -21,15 +22,8 @@ export type ParticipantRecoveryState =
   | 'quarantined'
 
 export type ParticipantRecoveryEvent =
-  | { readonly type: 'link_up' }
-  | { readonly type: 'link_down'; readonly reason: string }
+  | RecoverySignal
   | { readonly type: 'dial_failed'; readonly reason: string }
-  | { readonly type: 'impostor'; readonly reason: string }
-  | { readonly type: 'owed'; readonly reason: string }
-  | { readonly type: 'scanned'; readonly unsettled: boolean }
-  | { readonly type: 'scan_failed'; readonly reason: string }
-  | { readonly type: 'delivery_failed'; readonly reason: string }
-  | { readonly type: 'settled' }
   /** What was scheduled is due. */
   | { readonly type: 'timer' }
 

@@ -72,7 +72,7 @@ export type Observation =
       readonly xid: string
       readonly why: Planted
     }
-  /** A person ended a prepared branch by hand. */
+  /** A person ended a prepared branch by hand; on the stable storage of the participant. */
   | {
       readonly type: 'ended_by_hand'
       readonly participant: string

@@ -25,6 +25,8 @@ interface Contents {
 interface Write {
   readonly xid: string
   readonly change: BranchChange
+  /** A person did it. */
+  readonly byHand: boolean
   readonly apply: (contents: Contents) => void
   forced: (() => void) | undefined
 }
@@ -68,19 +70,19 @@ export class Resource {
   }
 
   pledge(xid: string, prepared: Prepared): void {
-    this.#write(xid, 'pledged', (contents) => contents.prepared.set(xid, prepared))
+    this.#write(xid, 'pledged', false, (contents) => contents.prepared.set(xid, prepared))
   }
 
-  commit(xid: string): void {
-    this.#write(xid, 'committed', (contents) => {
+  commit(xid: string, options: { readonly byHand?: boolean } = {}): void {
+    this.#write(xid, 'committed', options.byHand === true, (contents) => {
       contents.prepared.delete(xid)
       contents.applied.set(xid, (contents.applied.get(xid) ?? 0) + 1)
       if (this.keepsWitnesses) contents.witnesses.set(xid, 'committed')
     })
   }
 
-  abort(xid: string): void {
-    this.#write(xid, 'aborted', (contents) => {
+  abort(xid: string, options: { readonly byHand?: boolean } = {}): void {
+    this.#write(xid, 'aborted', options.byHand === true, (contents) => {
       contents.prepared.delete(xid)
       if (this.keepsWitnesses) contents.witnesses.set(xid, 'aborted')
     })
@@ -88,11 +90,11 @@ export class Resource {
 
   /** R4: nothing is prepared, and nothing will be. */
   close(xid: string): void {
-    this.#write(xid, 'closed', (contents) => contents.witnesses.set(xid, 'aborted'))
+    this.#write(xid, 'closed', false, (contents) => contents.witnesses.set(xid, 'aborted'))
   }
 
   sweep(xid: string): void {
-    this.#write(xid, 'swept', (contents) => contents.witnesses.delete(xid))
+    this.#write(xid, 'swept', false, (contents) => contents.witnesses.delete(xid))
   }
 
   /** Resolves when everything written before is on stable storage; never, if power is lost first. */
@@ -116,8 +118,8 @@ export class Resource {
     this.#live = copyOf(this.#durable)
   }
 
-  #write(xid: string, change: BranchChange, apply: (contents: Contents) => void): void {
-    const write: Write = { xid, change, apply, forced: undefined }
+  #write(xid: string, change: BranchChange, byHand: boolean, apply: Write['apply']): void {
+    const write: Write = { xid, change, byHand, apply, forced: undefined }
     apply(this.#live)
     this.#unforced.push(write)
     this.#world.time.after(this.#world.random.between(0.2, 2), () => this.#force(write))
@@ -133,8 +135,12 @@ export class Resource {
     }
   }
 
-  #settle({ xid, change, apply }: Write): void {
+  #settle({ xid, change, byHand, apply }: Write): void {
     apply(this.#durable)
+    if (byHand) {
+      const ended = change === 'committed' ? 'commit' : 'abort'
+      this.#world.see({ type: 'ended_by_hand', participant: this.name, xid, ended })
+    }
     this.#world.see({ type: 'branch', participant: this.name, xid, change })
   }
 }

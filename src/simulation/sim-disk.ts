@@ -1,6 +1,5 @@
 /** The coordinator's disk: what is written and what is on stable storage is seen, each when it happens. */
-import type { Epoch } from '../base/ids.ts'
-import type { XidPosition } from '../log/log.ts'
+import type { Epoch, XidPosition } from '../base/ids.ts'
 import { type Batch, MemoryDisk } from '../log/memory/memory-disk.ts'
 import { decodeRecord } from '../log/record-codec.ts'
 import type { StoredRecord } from '../log/stored-record.ts'

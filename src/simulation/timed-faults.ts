@@ -127,10 +127,8 @@ function breakPledge({ world }: Parties, { plan, resource }: ParticipantProcess)
     (other) => !world.isPlanted(other) && resource.live.prepared.has(other),
   )
   if (xid === undefined || !plan.keepsWitnesses) return false
-  const ended = world.random.pick(['commit', 'abort'] as const)
-  world.see({ type: 'ended_by_hand', participant: plan.name, xid, ended })
-  if (ended === 'commit') resource.commit(xid)
-  else resource.abort(xid)
+  if (world.random.chance(0.5)) resource.commit(xid, { byHand: true })
+  else resource.abort(xid, { byHand: true })
   return true
 }
 

@@ -1,9 +1,9 @@
 /** The transactions of a memory log, by xid and by request. */
-import type { Xid } from '../../base/ids.ts'
+import type { Xid, XidPosition } from '../../base/ids.ts'
 import { compareXids } from '../../base/ids.ts'
 import type { KeptTransaction } from '../../protocol/records.ts'
 import { isForgotten, keptTransaction, matchesQuery } from '../history.ts'
-import type { EndedQuery, XidPosition } from '../log.ts'
+import type { EndedQuery } from '../log.ts'
 import type { TransactionRecord } from '../stored-record.ts'
 import { placeOf, requestKeyOf } from '../stored-record.ts'
 

@@ -4,10 +4,9 @@
  */
 import type { Database } from 'better-sqlite3'
 import { messageOf, PledgedError } from '../../base/errors.ts'
-import type { Epoch } from '../../base/ids.ts'
+import type { Epoch, XidPosition } from '../../base/ids.ts'
 import { compareXids } from '../../base/ids.ts'
 import type { Clock } from '../../base/ports.ts'
-import type { XidPosition } from '../log.ts'
 import { decodeRecord, encodeRecord } from '../record-codec.ts'
 import type { StoredRecord } from '../stored-record.ts'
 import { isTransactionRecord, placeOf } from '../stored-record.ts'

@@ -1,9 +1,9 @@
 /** What the main thread and the log's worker say to each other. */
 import type { ErrorCode, PledgedError } from '../../base/errors.ts'
 import { PledgedError as Failure } from '../../base/errors.ts'
-import type { Xid } from '../../base/ids.ts'
+import type { Xid, XidPosition } from '../../base/ids.ts'
 import type { KeptTransaction } from '../../protocol/records.ts'
-import type { EndedQuery, OpenedLog, OpenStage, XidPosition } from '../log.ts'
+import type { EndedQuery, OpenedLog, OpenStage } from '../log.ts'
 import type { SqliteLogFaults } from './database.ts'
 import type { Tuning } from './tuning.ts'
 

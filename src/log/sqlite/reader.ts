@@ -1,9 +1,9 @@
 /** The log's questions. Those that may take long are generators: each step does one slice, and appends come first. */
-import type { Xid } from '../../base/ids.ts'
+import type { Xid, XidPosition } from '../../base/ids.ts'
 import { parseXid } from '../../base/ids.ts'
 import type { KeptTransaction } from '../../protocol/records.ts'
 import { endTimeMs, isForgotten, keptTransaction, matchesQuery } from '../history.ts'
-import type { EndedQuery, XidPosition } from '../log.ts'
+import type { EndedQuery } from '../log.ts'
 import { isTransactionRecord, requestKey } from '../stored-record.ts'
 import type { Link } from './meta.ts'
 import type { RecordTable } from './record-table.ts'

@@ -1,9 +1,8 @@
 /** `pledged log verify`: everything that can be said of a closed log, with every problem, not only the first. */
 import type { Database } from 'better-sqlite3'
 import { messageOf, PledgedError } from '../../base/errors.ts'
-import type { Epoch, LogId } from '../../base/ids.ts'
+import type { Epoch, LogId, XidPosition } from '../../base/ids.ts'
 import { History } from '../history.ts'
-import type { XidPosition } from '../log.ts'
 import { checkMainFile } from './files.ts'
 import type { Link, Mark, Meta } from './meta.ts'
 import { readMeta } from './meta.ts'

@@ -6,7 +6,7 @@
  * Run the tests with UPDATE_TRANSCRIPTS=1 to write what the core does now; then read the diff.
  */
 import { PledgedError } from '../../base/errors.ts'
-import type { Epoch, LogId, Xid } from '../../base/ids.ts'
+import type { Epoch, LogId, Xid, XidPosition } from '../../base/ids.ts'
 import { compareXids, tryParseXid } from '../../base/ids.ts'
 import type { Limits } from '../../base/limits.ts'
 import { defaultLimits } from '../../base/limits.ts'
@@ -22,7 +22,7 @@ import type {
   ParticipantRecord,
 } from '../records.ts'
 import { replay } from '../replay.ts'
-import type { ProtocolState, XidPosition } from '../state.ts'
+import type { ProtocolState } from '../state.ts'
 import { step } from '../step.ts'
 import { formatEffect } from './format-effect.ts'
 import { parseEvent } from './parse-event.ts'

@@ -2,7 +2,7 @@
  * A checker judges one history by what was seen of it from outside, and by what lies on the disks in the end. It
  * shares nothing with the code that it checks but the names of messages and records.
  */
-import type { XidPosition } from '../../log/log.ts'
+import type { XidPosition } from '../../base/ids.ts'
 import type { DecisionRecord } from '../../protocol/records.ts'
 import type { Observed } from '../observations.ts'
 

@@ -1,5 +1,5 @@
+import type { XidPosition } from '../../base/ids.ts'
 import { compareXids, tryParseXid } from '../../base/ids.ts'
-import type { XidPosition } from '../../log/log.ts'
 import { type Checker, endedByHand, Groups } from './checker.ts'
 
 /** I5: when faults have healed, every transaction has ended, and everybody who asks is answered. */
