@@ -11,6 +11,7 @@ import type { Exit } from './managed-process.ts'
 import { GROUP, PARTITION, TOPIC } from './names.ts'
 import { countSink, holds, type Proof, proofAsJson, proofAsText, queryOne } from './proof.ts'
 
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 const LANDS_WITHIN_MS = 15_000
 const BACK_WITHIN_MS = 60_000
 const SETTLES_WITHIN_MS = 60_000
@@ -29,11 +30,12 @@ export async function runKilled(run: DemoRun): Promise<number> {
       reporter.progress(offset)
     },
   })
-  const onInterrupt = () => {
+  // Nothing that the demo started outlives it.
+  const onInterrupt = (signal: NodeJS.Signals) => {
     fleet.killAll()
-    process.exit(130)
+    process.exit(signal === 'SIGINT' ? 130 : 143)
   }
-  process.once('SIGINT', onInterrupt)
+  for (const signal of SIGNALS) process.once(signal, onInterrupt)
   try {
     await fleet.start()
     const count = input.events.length.toLocaleString('en-US')
@@ -43,7 +45,7 @@ export async function runKilled(run: DemoRun): Promise<number> {
     await fleet.stop()
     return report(run, fleet, windows)
   } finally {
-    process.removeListener('SIGINT', onInterrupt)
+    for (const signal of SIGNALS) process.removeListener(signal, onInterrupt)
     fleet.killAll()
     reporter.end()
   }
@@ -149,7 +151,7 @@ function report(run: DemoRun, fleet: Fleet, windows: WindowCounts): number {
       "         databases may see one commit a moment before the other, and the log's volume has to survive",
   )
   reporter.detail(
-    `next     the files are in ${run.directory}\n` +
+    `next     the files are in ${run.directory}; pledged is: node ${run.cliFile}\n` +
       `         pledged log verify ${fleet.logDirectory}\n` +
       `         pledged log dump ${fleet.logDirectory} | tail -3\n` +
       '         the same kills with two plain commits: pledged demo --naive',
