@@ -1826,8 +1826,8 @@ export const ParticipantGatewayServiceService = {
    * Within a batch the fields are handled in the order of their numbers, and each in its own order. What is said
    * of one xid keeps its order: a sender starts another batch where this one would turn it round.
    *
-   * The participant keeps, durably, the highest epoch that it has seen of each log, and ends the stream when
-   * welcome shows an older one.
+   * A participant that keeps, durably, the highest epoch that it has seen of each log ends the stream when
+   * welcome shows an older one. The built-in participants don't keep it yet.
    */
   attachParticipant: {
     path: "/pledged.v1.ParticipantGatewayService/AttachParticipant" as const,
@@ -1851,8 +1851,8 @@ export interface ParticipantGatewayServiceServer extends UntypedServiceImplement
    * Within a batch the fields are handled in the order of their numbers, and each in its own order. What is said
    * of one xid keeps its order: a sender starts another batch where this one would turn it round.
    *
-   * The participant keeps, durably, the highest epoch that it has seen of each log, and ends the stream when
-   * welcome shows an older one.
+   * A participant that keeps, durably, the highest epoch that it has seen of each log ends the stream when
+   * welcome shows an older one. The built-in participants don't keep it yet.
    */
   attachParticipant: handleBidiStreamingCall<AttachParticipantRequest, AttachParticipantResponse>;
 }
@@ -1866,8 +1866,8 @@ export interface ParticipantGatewayServiceClient extends Client {
    * Within a batch the fields are handled in the order of their numbers, and each in its own order. What is said
    * of one xid keeps its order: a sender starts another batch where this one would turn it round.
    *
-   * The participant keeps, durably, the highest epoch that it has seen of each log, and ends the stream when
-   * welcome shows an older one.
+   * A participant that keeps, durably, the highest epoch that it has seen of each log ends the stream when
+   * welcome shows an older one. The built-in participants don't keep it yet.
    */
   attachParticipant(): ClientDuplexStream<AttachParticipantRequest, AttachParticipantResponse>;
   attachParticipant(
