@@ -318,7 +318,7 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
         this.#welcome(effect.link)
         return
       case 'dismiss':
-        this.#links.remove(effect.link)?.close(effect.reason, { retryAfterMs: effect.retryAfterMs })
+        this.#links.remove(effect.link)?.close(effect.reason)
         return
       case 'forget':
         this.#retention.forget(effect.through)

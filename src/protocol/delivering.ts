@@ -7,8 +7,8 @@ import type { Xid } from '../base/ids.ts'
 import { endTransaction } from './ending.ts'
 import type { ParticipantMessage, Verb } from './messages.ts'
 import type { HeuristicRecord } from './records.ts'
-import type { Branch, ParticipantState, Transaction, Turn } from './state.ts'
-import { heuristicKey, note, participantOf } from './state.ts'
+import type { Branch, Owed, ParticipantState, Transaction, Turn } from './state.ts'
+import { branchAt, heuristicKey, note, participantOf } from './state.ts'
 
 /** The message itself leaves with the append's `then`; here it is only booked. */
 export function oweCommit(turn: Turn, transaction: Transaction, branch: Branch): void {
@@ -39,6 +39,14 @@ export function owe(
   branch.attempts = up ? 1 : 0
   if (up) note(turn, transaction, 'delivery_tried', branch.participant)
   else trouble(turn, participant, transaction.xid, 'owed', 'not connected')
+}
+
+/** What was sent has to be sent again, and whoever asks is told why. */
+export function notDelivered(turn: Turn, participant: ParticipantState, owed: Owed, reason: string): void {
+  owed.sentMs = undefined
+  owed.lastError = reason
+  const branch = branchAt(owed.transaction, participant.name)
+  if (branch !== undefined) branch.lastError = { message: reason, timeMs: turn.now.wallMs }
 }
 
 /** Hands a decision that could not be delivered to recovery. */
@@ -85,7 +93,7 @@ export function deliverOwed(turn: Turn, name: string): void {
     owed.sentMs = turn.now.monotonicMs
     owed.attempts += 1
     participant.troubled.add(xid)
-    const branch = owed.transaction?.branches.find((other) => other.participant === name)
+    const branch = branchAt(owed.transaction, name)
     if (branch !== undefined) branch.attempts = owed.attempts
     if (owed.transaction !== undefined) note(turn, owed.transaction, 'delivery_tried', name)
     sendVerb(turn, participant, xid, owed.verb)
@@ -102,7 +110,7 @@ export function receiveResult(
 ): void {
   const owed = participant.owed.get(message.xid)
   if (owed === undefined || owed.verb !== message.verb) return
-  const branch = owed.transaction?.branches.find((other) => other.participant === participant.name)
+  const branch = branchAt(owed.transaction, participant.name)
   if (branch !== undefined) branch.evidence = message.evidence
   switch (message.result) {
     case 'done':
@@ -113,9 +121,7 @@ export function receiveResult(
       return acknowledged(turn, participant, message.xid, 'broken', message.message)
     case 'unknown': {
       const reason = message.message === '' ? 'the participant can not say' : message.message
-      owed.sentMs = undefined
-      owed.lastError = reason
-      if (branch !== undefined) branch.lastError = { message: reason, timeMs: turn.now.wallMs }
+      notDelivered(turn, participant, owed, reason)
       return trouble(turn, participant, message.xid, 'delivery_failed', reason)
     }
   }
@@ -139,10 +145,7 @@ function acknowledged(
     presumedEnded(turn, participant, xid, owed.verb)
     return
   }
-  const branch = present(
-    transaction.branches.find((other) => other.participant === participant.name),
-    'what is owed has its branch',
-  )
+  const branch = present(branchAt(transaction, participant.name), 'what is owed has its branch')
   if (how === 'acknowledged') branch.state = owed.verb === 'commit' ? 'committed' : 'aborted'
   note(turn, transaction, how, participant.name, message)
   transaction.unacknowledged -= 1
@@ -164,7 +167,7 @@ function breakPledge(
 ): void {
   const ended: Verb = message.verb === 'commit' ? 'abort' : 'commit'
   const transaction = participant.owed.get(message.xid)?.transaction
-  const branch = transaction?.branches.find((other) => other.participant === participant.name)
+  const branch = branchAt(transaction, participant.name)
   if (branch !== undefined) branch.state = ended === 'commit' ? 'heuristic_committed' : 'heuristic_aborted'
   if (transaction !== undefined) transaction.heuristic = true
   recordHeuristic(turn, {

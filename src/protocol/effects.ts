@@ -65,7 +65,6 @@ export type Effect =
       readonly participant: string
       readonly link: number
       readonly reason: string
-      readonly retryAfterMs?: number | undefined
     }
   | { readonly type: 'recovery'; readonly participant: string; readonly signal: RecoverySignal }
   /** The log may drop what is at or below (R9 holds). */

@@ -13,7 +13,7 @@ import { askLog, isForgotten, standingOf } from './lookup.ts'
 import type { HeldBranch, ParticipantMessage, Verb } from './messages.ts'
 import type { KeptTransaction } from './records.ts'
 import type { Inquiry, ParticipantState, Turn } from './state.ts'
-import { heuristicKey, participantOf } from './state.ts'
+import { branchAt, heuristicKey, participantOf } from './state.ts'
 
 export function startScan(turn: Turn, name: string): void {
   const participant = participantOf(turn, name)
@@ -107,7 +107,7 @@ export function findHeld(turn: Turn, participant: ParticipantState, held: HeldBr
     })
     return
   }
-  const branch = transaction.branches.find((other) => other.participant === participant.name)
+  const branch = branchAt(transaction, participant.name)
   if (branch === undefined || transaction.decision === undefined) return
   if (!participant.owed.has(xid) && branch.state === 'aborted') {
     sendDecision(turn, participant, transaction, branch)

@@ -1,6 +1,7 @@
 /** Participants that come and go. A name is bound to one resource (R10); the newest link fences the older ones. */
 
 import { decideAbort } from './deciding.ts'
+import { notDelivered } from './delivering.ts'
 import { askAgain, askedLost } from './holding.ts'
 import type { ParticipantIdentity } from './messages.ts'
 import type { ParticipantState, Turn } from './state.ts'
@@ -97,11 +98,8 @@ function dropLink(turn: Turn, participant: ParticipantState, reason: string): vo
   participant.link = undefined
   participant.scan = undefined
   for (const [xid, owed] of participant.owed) {
-    owed.sentMs = undefined
-    owed.lastError = reason
+    notDelivered(turn, participant, owed, reason)
     participant.troubled.add(xid)
-    const branch = owed.transaction?.branches.find((other) => other.participant === participant.name)
-    if (branch !== undefined) branch.lastError = { message: reason, timeMs: turn.now.wallMs }
   }
   for (const transaction of participant.voting) {
     decideAbort(turn, transaction, {

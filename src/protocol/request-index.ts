@@ -1,6 +1,6 @@
 /**
  * Requests by the name that their clients gave them. The index holds what is in flight and the youngest of what
- * has ended; older ones are in the log, and `mayBeInLog` says when a name that isn't here must be looked up there.
+ * has ended; older ones are in the log, and `mustAskLog` says when a name that isn't here must be looked up there.
  */
 import type { Xid } from '../base/ids.ts'
 

@@ -243,6 +243,11 @@ export function participantOf(turn: Turn, name: string): ParticipantState {
   return present(turn.state.participants.get(name), `participant ${name} is registered`)
 }
 
+/** The participant's share of a transaction, if it has one. */
+export function branchAt(transaction: Transaction | undefined, participant: string): Branch | undefined {
+  return transaction?.branches.find((branch) => branch.participant === participant)
+}
+
 export function heuristicKey(xid: Xid, participant: string): string {
   return `${xid}/${participant}`
 }

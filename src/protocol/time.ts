@@ -1,6 +1,6 @@
 /** What time brings: votes that do not come, owners that fall silent, deliveries without answer, the drain. */
 import { answerWaiters, decideAbort } from './deciding.ts'
-import { trouble } from './delivering.ts'
+import { notDelivered, trouble } from './delivering.ts'
 import { expireInquiries } from './holding.ts'
 import { cutLink } from './links.ts'
 import type { ParticipantState, ProtocolState, Transaction, Turn } from './state.ts'
@@ -50,11 +50,9 @@ function expireDeliveries(turn: Turn, participant: ParticipantState): void {
   for (const [xid, owed] of participant.owed) {
     if (owed.sentMs === undefined) continue
     if (nowMs - owed.sentMs < deliveryTimeoutMs) break
-    owed.sentMs = undefined
-    owed.lastError = `not acknowledged within ${deliveryTimeoutMs} ms`
-    const branch = owed.transaction?.branches.find((other) => other.participant === participant.name)
-    if (branch !== undefined) branch.lastError = { message: owed.lastError, timeMs: turn.now.wallMs }
-    trouble(turn, participant, xid, 'delivery_failed', owed.lastError)
+    const reason = `not acknowledged within ${deliveryTimeoutMs} ms`
+    notDelivered(turn, participant, owed, reason)
+    trouble(turn, participant, xid, 'delivery_failed', reason)
   }
 }
 

@@ -6,7 +6,7 @@ import { findHeld } from './holding.ts'
 import type { Vote } from './messages.ts'
 import type { BranchWork } from './requests.ts'
 import type { Branch, ParticipantState, Transaction, Turn } from './state.ts'
-import { newBranch, note, participantOf } from './state.ts'
+import { branchAt, newBranch, note, participantOf } from './state.ts'
 
 export function prepareBranches(
   turn: Turn,
@@ -45,7 +45,7 @@ const NO_WORK = new Uint8Array()
 
 export function receiveVote(turn: Turn, participant: ParticipantState, xid: Xid, vote: Vote): void {
   const transaction = turn.state.transactions.get(xid)
-  const branch = transaction?.branches.find((other) => other.participant === participant.name)
+  const branch = branchAt(transaction, participant.name)
   if (transaction === undefined || branch === undefined) {
     if (vote.vote === 'yes') findHeld(turn, participant, { xid, prepareTimeMs: turn.now.wallMs })
     return
