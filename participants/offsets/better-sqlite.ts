@@ -1,6 +1,6 @@
 /** The offsets participant's driver: better-sqlite3. */
 import SqliteDatabase, { type Statement } from 'better-sqlite3'
-import type { Database, Row, SqlValue } from '../shared/database.ts'
+import type { Database, Row, SqlValue } from '../shared/files/database.ts'
 
 export interface OpenOptions {
   readonly file: string

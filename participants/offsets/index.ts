@@ -13,8 +13,8 @@
  * - The file belongs to Pledged: an offset edited by hand while its key is pledged breaks the pledge.
  */
 import type { Participant } from '../../src/sdk/participant/index.ts'
-import { limitsOf, type SqliteFileOptions } from '../shared/limits.ts'
-import { createPledgeParticipant } from '../shared/pledge-participant.ts'
+import { limitsOf, type SqliteFileOptions } from '../shared/files/limits.ts'
+import { createPledgeParticipant } from '../shared/files/pledge-participant.ts'
 import { offsetsResourceKind } from './offsets-resource.ts'
 
 export type { StoredOffset } from './offsets-file.ts'

@@ -2,8 +2,8 @@
 
 import { existsSync } from 'node:fs'
 import { PledgedError } from '../../src/sdk/participant/index.ts'
-import { type Database, numberOf, type Row, textOf } from '../shared/database.ts'
-import { createTables, openDurable } from '../shared/opening.ts'
+import { type Database, numberOf, type Row, textOf } from '../shared/files/database.ts'
+import { createTables, openDurable } from '../shared/files/opening.ts'
 import { openBetterSqlite } from './better-sqlite.ts'
 import type { Position } from './offsets-work.ts'
 

@@ -1,10 +1,11 @@
 /** What an offsets branch does: compare, lock, and at the commit, set. */
 import { vote } from '../../src/sdk/participant/index.ts'
-import type { Database } from '../shared/database.ts'
-import type { ParticipantLimits, SqliteFileOptions } from '../shared/limits.ts'
-import type { HeldPledge } from '../shared/pledge-tables.ts'
-import type { Resource, ResourceKind } from '../shared/resource.ts'
-import { type Attempt, BrokenPledge, type PrepareContext, Refusal } from '../shared/resource.ts'
+import type { Database } from '../shared/files/database.ts'
+import type { ParticipantLimits, SqliteFileOptions } from '../shared/files/limits.ts'
+import type { HeldPledge } from '../shared/files/pledge-tables.ts'
+import type { Resource, ResourceKind } from '../shared/files/resource.ts'
+import { type Attempt, BrokenPledge, type PrepareContext } from '../shared/files/resource.ts'
+import { Refusal } from '../shared/refusal.ts'
 import {
   advancePosition,
   createOffsetsTables,
@@ -29,6 +30,7 @@ export function offsetsResourceKind(options: OffsetsResourceOptions): ResourceKi
   const { file, limits, openDatabase = openOffsetsFile } = options
   return {
     kind: 'offsets',
+    costOfDoubt: 'its positions are locked: their consumers stand still',
     prepareMode: 'shared',
     decode: (work) => decodeOffsetsWork(work, limits.workEntriesMax),
     open: () => {

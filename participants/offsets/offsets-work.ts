@@ -1,6 +1,6 @@
 /** The work of an offsets branch: which positions a group advances, and by whose right. */
 
-import { MalformedWork } from '../shared/resource.ts'
+import { MalformedWork } from '../shared/refusal.ts'
 import { decodeJson, type Field, readArray, readInteger, readObject, readText } from '../shared/work-json.ts'
 
 export interface Position {

@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Participant, Vote, Xid } from '../../src/sdk/participant/index.ts'
-import type { Database } from '../shared/database.ts'
-import { defaultParticipantLimits as limits } from '../shared/limits.ts'
-import { createPledgeParticipant } from '../shared/pledge-participant.ts'
+import type { Database } from '../shared/files/database.ts'
+import { defaultParticipantLimits as limits } from '../shared/files/limits.ts'
+import { createPledgeParticipant } from '../shared/files/pledge-participant.ts'
 import type { Subject } from '../testing/bench.ts'
 import { describeFaults } from '../testing/fault-suite.ts'
-import { bytes, closing, sqliteError, temporaryFile, watched, xid } from '../testing/kit.ts'
+import { bytes, closing, prepareRequest, sqliteError, temporaryFile, watched, xid } from '../testing/kit.ts'
 import { describePledges } from '../testing/pledge-suite.ts'
 import { claimOwnerEpoch, createOffsetsParticipant, listOffsets, readOffset } from './index.ts'
 import { type OffsetsFileOptions, openOffsetsFile } from './offsets-file.ts'
@@ -52,7 +52,7 @@ describe('the offsets participant', () => {
     entries: readonly Entry[],
     ownerEpoch = 1,
   ): Promise<Vote> =>
-    participant.prepare({ xid: id, work: bytes(work(entries, ownerEpoch)), timeoutMs: 1_000 })
+    participant.prepare(prepareRequest(id, bytes(work(entries, ownerEpoch)), { timeoutMs: 1_000 }))
 
   describe('compare and set', () => {
     it('starts at 0, and votes no to another offset, with both', async () => {
@@ -283,7 +283,7 @@ describe('the offsets participant', () => {
     )
     await fc.assert(
       fc.asyncProperty(anyWork, async (anyBytes) => {
-        const voted = await participant.prepare({ xid: xid(1), work: anyBytes, timeoutMs: 10 })
+        const voted = await participant.prepare(prepareRequest(xid(1), anyBytes))
         expect(voted).toMatchObject({
           vote: 'no',
           message: expect.stringMatching(/^malformed work: ./) as string,
@@ -328,7 +328,7 @@ describe('the offsets participant', () => {
       'advance[0] has an unknown key "upto"; it may have topic, partition, from, to',
     ],
   ])('says which field is wrong: %j', async (wrong, reason) => {
-    const voted = await open().prepare({ xid: xid(1), work: bytes(wrong), timeoutMs: 10 })
+    const voted = await open().prepare(prepareRequest(xid(1), bytes(wrong)))
     expect(voted).toEqual({ vote: 'no', retryable: false, message: `malformed work: ${reason}` })
   })
 

@@ -1,8 +1,8 @@
 /** For whoever owns a group, in a process of its own: claim the ownership, and read what was committed. */
 
-import type { Database } from '../shared/database.ts'
-import { inTransaction } from '../shared/database.ts'
-import { limitsOf, type SqliteFileOptions } from '../shared/limits.ts'
+import type { Database } from '../shared/files/database.ts'
+import { inTransaction } from '../shared/files/database.ts'
+import { limitsOf, type SqliteFileOptions } from '../shared/files/limits.ts'
 import {
   createOffsetsTables,
   hasOffsetsTables,

@@ -3,7 +3,7 @@
  * what was expected there; an unknown key is a mistake, not something to pass over.
  */
 import { messageOf } from '../../src/sdk/participant/index.ts'
-import { MalformedWork } from './resource.ts'
+import { MalformedWork } from './refusal.ts'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 

@@ -3,7 +3,7 @@
  * table that is gone or has other columns, and says that all is well; a trigger that came meanwhile would run.
  */
 import { present } from '../../src/sdk/participant/index.ts'
-import { BrokenPledge } from '../shared/resource.ts'
+import { BrokenPledge } from '../shared/files/resource.ts'
 import type { Catalog } from './catalog.ts'
 
 interface BasisTable {

@@ -2,7 +2,7 @@
  * What the participant has to know of the user's tables: which a statement writes, and whether a session records
  * all that happens to them. Read at each change of the schema.
  */
-import { type Database, numberOf, textOf } from '../shared/database.ts'
+import { type Database, numberOf, textOf } from '../shared/files/database.ts'
 import { isGuard, isOwnName } from './names.ts'
 
 export interface CatalogTable {

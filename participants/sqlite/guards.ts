@@ -5,7 +5,7 @@
  * Key guards: temporary triggers, of this connection alone, on tables whose primary key may be NULL. A session
  * passes over such rows in silence, so work that touches one has to fail.
  */
-import type { Database } from '../shared/database.ts'
+import type { Database } from '../shared/files/database.ts'
 import { type Catalog, type CatalogTable, userTablesOf } from './catalog.ts'
 import { guardName, quoteName } from './names.ts'
 

@@ -32,10 +32,11 @@
  *   there would drop this one's locks (R8). Other processes may use any.
  */
 import type { Participant } from '../../src/sdk/participant/index.ts'
-import { limitsOf, type SqliteFileOptions } from '../shared/limits.ts'
-import { createPledgeParticipant } from '../shared/pledge-participant.ts'
+import { limitsOf, type SqliteFileOptions } from '../shared/files/limits.ts'
+import { createPledgeParticipant } from '../shared/files/pledge-participant.ts'
+import { checkNamedStatements, type NamedStatements } from '../shared/statement-work.ts'
 import { sqliteResourceKind } from './sqlite-resource.ts'
-import { checkNamedStatements, type NamedStatements } from './sqlite-work.ts'
+import { inspectStatement } from './statement-text.ts'
 
 export interface SqliteParticipantOptions extends SqliteFileOptions {
   /** Named statements. Given, work may contain these and no other. */
@@ -44,7 +45,7 @@ export interface SqliteParticipantOptions extends SqliteFileOptions {
 
 /** Throws CONFIGURATION where a named statement can't be taken. */
 export function createSqliteParticipant(options: SqliteParticipantOptions): Participant {
-  if (options.statements !== undefined) checkNamedStatements(options.statements)
+  if (options.statements !== undefined) checkNamedStatements(options.statements, inspectStatement)
   const limits = limitsOf(options)
   return createPledgeParticipant({ resourceKind: sqliteResourceKind({ ...options, limits }), limits })
 }

@@ -1,6 +1,6 @@
 /** The sqlite participant's driver: node:sqlite, because it records changes (sessions) and applies them. */
 import type { DatabaseSync, Session, StatementSync } from 'node:sqlite'
-import type { Database, Row, SqlValue } from '../shared/database.ts'
+import type { Database, Row, SqlValue } from '../shared/files/database.ts'
 
 const sqlite = loadQuietly()
 

@@ -4,13 +4,13 @@
  * datetime('now') differ, a deferred foreign key fails late.
  */
 import { messageOf } from '../../src/sdk/participant/index.ts'
-import type { Database } from '../shared/database.ts'
-import { Refusal } from '../shared/resource.ts'
-import { classify, sqliteCodeOf } from '../shared/sqlite-errors.ts'
+import type { Database, SqlValue } from '../shared/files/database.ts'
+import { classify, sqliteCodeOf } from '../shared/files/sqlite-errors.ts'
+import { Refusal } from '../shared/refusal.ts'
+import type { Parameter, Statement, StatementWork } from '../shared/statement-work.ts'
 import type { Catalog } from './catalog.ts'
 import { quoteName } from './names.ts'
 import type { Recording, RecordingDatabase } from './node-sqlite.ts'
-import type { SqliteWork, Statement } from './sqlite-work.ts'
 import { writtenTablesOf } from './written-tables.ts'
 
 export interface Rehearsed {
@@ -21,7 +21,7 @@ export interface Rehearsed {
 }
 
 /** Inside a transaction with foreign keys on, which the caller rolls back. Throws Refusal for a no vote. */
-export function rehearse(database: RecordingDatabase, catalog: Catalog, work: SqliteWork): Rehearsed {
+export function rehearse(database: RecordingDatabase, catalog: Catalog, work: StatementWork): Rehearsed {
   const writtenTables = new Set<string>()
   const writtenBy = rememberingBySql((sql) => writtenTablesOf(database, catalog, sql))
   database.exec('SAVEPOINT rehearsal')
@@ -49,7 +49,7 @@ function runStatement(
   try {
     written = writtenBy(sql)
     database.exec('SAVEPOINT statement')
-    rows = database.execute(sql, params, { reads: written.size === 0 })
+    rows = database.execute(sql, params.map(storable), { reads: written.size === 0 })
     // Fails where the statement has ended the transaction (R14).
     database.exec('RELEASE statement')
   } catch (error) {
@@ -123,4 +123,9 @@ function violationsOf(database: Database, tables: readonly string[]): string[] {
         (row) => `${table} row ${String(row['rowid'])} names a row that is not in ${String(row['parent'])}`,
       ),
   )
+}
+
+/** SQLite has no booleans. */
+function storable(parameter: Parameter): SqlValue {
+  return typeof parameter === 'boolean' ? BigInt(parameter) : parameter
 }

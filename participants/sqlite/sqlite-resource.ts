@@ -1,18 +1,20 @@
 /** What a sqlite branch does: rehearse, record, prove that the record can be applied; and at the commit, apply it. */
 import { type Vote, vote } from '../../src/sdk/participant/index.ts'
-import { inTransaction, numberOf, textOf } from '../shared/database.ts'
-import type { ParticipantLimits } from '../shared/limits.ts'
-import { openDurable } from '../shared/opening.ts'
-import type { HeldPledge } from '../shared/pledge-tables.ts'
-import type { Resource, ResourceKind } from '../shared/resource.ts'
-import { type Attempt, BrokenPledge, type PrepareContext, Refusal } from '../shared/resource.ts'
-import { explain, sqliteCodeOf } from '../shared/sqlite-errors.ts'
+import { inTransaction, numberOf, textOf } from '../shared/files/database.ts'
+import type { ParticipantLimits } from '../shared/files/limits.ts'
+import { openDurable } from '../shared/files/opening.ts'
+import type { HeldPledge } from '../shared/files/pledge-tables.ts'
+import type { Resource, ResourceKind } from '../shared/files/resource.ts'
+import { type Attempt, BrokenPledge, type PrepareContext } from '../shared/files/resource.ts'
+import { explain, sqliteCodeOf } from '../shared/files/sqlite-errors.ts'
+import { Refusal } from '../shared/refusal.ts'
+import { decodeStatementWork, type NamedStatements, type StatementWork } from '../shared/statement-work.ts'
 import { basisOf, refuseOtherBasis } from './basis.ts'
 import { type Catalog, readCatalog, schemaVersionOf } from './catalog.ts'
 import { installGuards, installKeyGuards } from './guards.ts'
 import { openNodeSqlite, type RecordingDatabase } from './node-sqlite.ts'
 import { type Rehearsed, rehearse } from './rehearsal.ts'
-import { decodeSqliteWork, type NamedStatements, type SqliteWork } from './sqlite-work.ts'
+import { inspectStatement } from './statement-text.ts'
 
 export interface SqliteResourceOptions {
   readonly file: string
@@ -22,13 +24,19 @@ export interface SqliteResourceOptions {
   readonly openDatabase?: ((file: string) => RecordingDatabase) | undefined
 }
 
-export function sqliteResourceKind(options: SqliteResourceOptions): ResourceKind<SqliteWork> {
+export function sqliteResourceKind(options: SqliteResourceOptions): ResourceKind<StatementWork> {
   const { file, limits, statements, openDatabase = openNodeSqlite } = options
   return {
     kind: 'sqlite',
+    costOfDoubt: 'nobody else can write to the database',
     // Foreign keys are switched between the rehearsal and the application, which SQLite allows only in between.
     prepareMode: 'alone',
-    decode: (work) => decodeSqliteWork(work, statements, limits),
+    decode: (work) =>
+      decodeStatementWork(work, {
+        inspect: inspectStatement,
+        named: statements,
+        workEntriesMax: limits.workEntriesMax,
+      }),
     open: () => {
       const open = (): RecordingDatabase => openDatabase(file)
       const database = openDurable({ kind: 'sqlite', file, busyTimeoutMs: limits.busyTimeoutMs }, open)
@@ -37,7 +45,7 @@ export function sqliteResourceKind(options: SqliteResourceOptions): ResourceKind
   }
 }
 
-class SqliteResource implements Resource<SqliteWork> {
+class SqliteResource implements Resource<StatementWork> {
   readonly #database: RecordingDatabase
   readonly #limits: ParticipantLimits
   /** Of the schema that the guards were last installed for. */
@@ -49,7 +57,7 @@ class SqliteResource implements Resource<SqliteWork> {
     this.#catalog = this.#guard()
   }
 
-  prepare(context: PrepareContext<SqliteWork>): Attempt {
+  prepare(context: PrepareContext<StatementWork>): Attempt {
     for (let tries = 0; tries < this.#limits.prepareTriesMax; tries += 1) {
       const rehearsed = this.#rehearse(context)
       if (rehearsed === 'schema changed') {
@@ -86,7 +94,7 @@ class SqliteResource implements Resource<SqliteWork> {
   }
 
   #rehearse(
-    context: PrepareContext<SqliteWork>,
+    context: PrepareContext<StatementWork>,
   ): 'schema changed' | { readonly result: Attempt | Rehearsed; readonly dataVersion: number } {
     const database = this.#database
     database.exec('PRAGMA foreign_keys = ON')
@@ -104,7 +112,11 @@ class SqliteResource implements Resource<SqliteWork> {
   }
 
   /** Undefined: another program has written since the rehearsal, so that its record may no longer fit. */
-  #pledge(context: PrepareContext<SqliteWork>, rehearsed: Rehearsed, dataVersion: number): Vote | undefined {
+  #pledge(
+    context: PrepareContext<StatementWork>,
+    rehearsed: Rehearsed,
+    dataVersion: number,
+  ): Vote | undefined {
     const { changeset, writtenTables } = rehearsed
     if (changeset.length > this.#limits.changesetBytesMax) {
       throw new Refusal(

@@ -5,11 +5,20 @@ import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Participant, Vote, Xid } from '../../src/sdk/participant/index.ts'
-import { defaultParticipantLimits as limits } from '../shared/limits.ts'
-import { createPledgeParticipant } from '../shared/pledge-participant.ts'
+import { defaultParticipantLimits as limits } from '../shared/files/limits.ts'
+import { createPledgeParticipant } from '../shared/files/pledge-participant.ts'
 import type { Subject } from '../testing/bench.ts'
 import { describeFaults } from '../testing/fault-suite.ts'
-import { bytes, closing, runUntilKilled, temporaryFile, type Watch, watched, xid } from '../testing/kit.ts'
+import {
+  bytes,
+  closing,
+  prepareRequest,
+  runUntilKilled,
+  temporaryFile,
+  type Watch,
+  watched,
+  xid,
+} from '../testing/kit.ts'
 import { describePledges } from '../testing/pledge-suite.ts'
 import { createSqliteParticipant } from './index.ts'
 import { openNodeSqlite, type RecordingDatabase } from './node-sqlite.ts'
@@ -56,7 +65,7 @@ function open(file: string, statements?: Readonly<Record<string, string>>): Part
 }
 
 function prepare(participant: Participant, id: Xid, statements: Work): Promise<Vote> {
-  return participant.prepare({ xid: id, work: work(statements), timeoutMs: 1_000 })
+  return participant.prepare(prepareRequest(id, work(statements), { timeoutMs: 1_000 }))
 }
 
 /** As a program of its own, with another SQLite library. */
@@ -578,7 +587,7 @@ describe('the sqlite participant', () => {
       [[], 'statements has 0 entries; it may have 1 to 10000'],
     ])('that is malformed is a no vote that names the field: %j', async (statements, reason) => {
       const participant = open(seeded(SALES))
-      const voted = await participant.prepare({ xid: xid(1), work: bytes({ statements }), timeoutMs: 10 })
+      const voted = await participant.prepare(prepareRequest(xid(1), bytes({ statements })))
       expect(voted).toMatchObject({ vote: 'no', retryable: false })
       const message = voted.vote === 'no' ? voted.message.replace('malformed work: ', '') : ''
       if (typeof reason === 'string') expect(message).toBe(reason)
@@ -645,7 +654,7 @@ describe('the sqlite participant', () => {
       )
       await fc.assert(
         fc.asyncProperty(anyWork, async (work) => {
-          const voted = await participant.prepare({ xid: xid(1), work, timeoutMs: 10 })
+          const voted = await participant.prepare(prepareRequest(xid(1), work))
           expect(['no', 'read_only']).toContain(voted.vote)
         }),
         { numRuns: 300 },

@@ -4,7 +4,7 @@
  * the rest in silence, and takes a missing parameter for NULL.
  */
 
-export type StatementText = { readonly parameterCount: number } | { readonly problem: string }
+import type { StatementText } from '../shared/statement-work.ts'
 
 const KEYWORDS: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE', 'REPLACE', 'WITH', 'SELECT'])
 

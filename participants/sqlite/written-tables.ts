@@ -3,8 +3,8 @@
  * program that SQLite makes of it. A session records those of them that are as it needs them, and passes over
  * the others in silence, so work that writes such a table is refused.
  */
-import { numberOf, type Row, textOf } from '../shared/database.ts'
-import { Refusal } from '../shared/resource.ts'
+import { numberOf, type Row, textOf } from '../shared/files/database.ts'
+import { Refusal } from '../shared/refusal.ts'
 import type { Catalog, CatalogTable } from './catalog.ts'
 import { isOwnName } from './names.ts'
 import type { RecordingDatabase } from './node-sqlite.ts'

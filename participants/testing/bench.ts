@@ -1,10 +1,10 @@
 /** What each test of a participant begins with. */
 import type { Participant, Vote, Xid } from '../../src/sdk/participant/index.ts'
-import type { Database } from '../shared/database.ts'
-import { defaultParticipantLimits as limits } from '../shared/limits.ts'
-import { createPledgeParticipant } from '../shared/pledge-participant.ts'
-import type { ResourceKind } from '../shared/resource.ts'
-import { bytes, closing, temporaryFile, type Watch, watched } from './kit.ts'
+import type { Database } from '../shared/files/database.ts'
+import { defaultParticipantLimits as limits } from '../shared/files/limits.ts'
+import { createPledgeParticipant } from '../shared/files/pledge-participant.ts'
+import type { ResourceKind } from '../shared/files/resource.ts'
+import { bytes, closing, prepareRequest, temporaryFile, type Watch, watched } from './kit.ts'
 
 export interface Subject {
   readonly kind: 'sqlite' | 'offsets'
@@ -28,16 +28,16 @@ export function benchOf(subject: Subject) {
     subject.seed(file)
     return file
   }
-  const open = (file: string, watch: Watch = {}): Participant => {
+  const open = (file: string, watch: Watch = {}, nowMs?: () => number): Participant => {
     const resourceKind = subject.resourceKind(file, (database) => watched(database, watch))
-    return closing(createPledgeParticipant({ resourceKind, limits }))
+    return closing(createPledgeParticipant({ resourceKind, limits, nowMs }))
   }
   const prepare = (
     participant: Participant,
     id: Xid,
     work = subject.first,
     timeoutMs = 5_000,
-  ): Promise<Vote> => participant.prepare({ xid: id, work: bytes(work), timeoutMs })
+  ): Promise<Vote> => participant.prepare(prepareRequest(id, bytes(work), { timeoutMs }))
   const heldBy = async (participant: Participant): Promise<readonly string[]> =>
     (await participant.listPrepared(100, '')).branches.map((branch) => branch.xid)
   return { subject, seeded, open, prepare, heldBy }

@@ -1,8 +1,10 @@
 /** What every participant over the pledge tables has to survive, run against each of them. */
+import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
-import type { Database } from '../shared/database.ts'
-import { defaultParticipantLimits as limits } from '../shared/limits.ts'
-import { createPledgeParticipant } from '../shared/pledge-participant.ts'
+import type { Epoch, LogId } from '../../src/sdk/participant/index.ts'
+import type { Database } from '../shared/files/database.ts'
+import { defaultParticipantLimits as limits } from '../shared/files/limits.ts'
+import { createPledgeParticipant } from '../shared/files/pledge-participant.ts'
 import { type Bench, benchOf, type Subject, YES } from './bench.ts'
 import { KILL_MOMENTS, runUntilKilled, sqliteError, type Watch, xid } from './kit.ts'
 
@@ -152,7 +154,22 @@ function describeReopening({ seeded, open, prepare }: Bench): void {
   })
 }
 
-function describeOpening({ seeded, open, subject }: Bench): void {
+function describeOpening({ seeded, open, prepare, heldBy, subject }: Bench): void {
+  it('gets the table of logs where an older version made the file, pledge and all', async () => {
+    const file = seeded()
+    const first = open(file)
+    await prepare(first, xid(1))
+    await first.close()
+    const older = new DatabaseSync(file)
+    older.exec('DROP TABLE pledged_logs')
+    older.close()
+    const second = open(file)
+    await second.admit?.({ logId: 'k3f9qa7m2xw4' as LogId, epoch: '7-q3f9' as Epoch })
+    expect(await heldBy(second)).toEqual([xid(1)])
+    expect(await second.commit(xid(1))).toMatchObject({ result: 'done' })
+    expect(subject.applied(file)).toBe(1)
+  })
+
   it('keeps its resource id, and has another in another file', async () => {
     const file = seeded()
     const first = open(file)

@@ -2,11 +2,11 @@
 import { type Participant, xidOf } from '../../src/sdk/participant/index.ts'
 import { openOffsetsFile } from '../offsets/offsets-file.ts'
 import { offsetsResourceKind } from '../offsets/offsets-resource.ts'
-import { defaultParticipantLimits as limits } from '../shared/limits.ts'
-import { createPledgeParticipant } from '../shared/pledge-participant.ts'
+import { defaultParticipantLimits as limits } from '../shared/files/limits.ts'
+import { createPledgeParticipant } from '../shared/files/pledge-participant.ts'
 import { openNodeSqlite } from '../sqlite/node-sqlite.ts'
 import { sqliteResourceKind } from '../sqlite/sqlite-resource.ts'
-import { bytes, type KilledRun, type Watch, watched } from './kit.ts'
+import { bytes, type KilledRun, prepareRequest, type Watch, watched } from './kit.ts'
 
 const run = JSON.parse(process.argv[2] ?? '') as KilledRun
 let armed = false
@@ -18,7 +18,7 @@ const participant = open()
 await participant.describe()
 armed = true
 if (run.verb === 'prepare') {
-  const vote = await participant.prepare({ xid: xidOf(run.xid), work: bytes(run.work), timeoutMs: 5_000 })
+  const vote = await participant.prepare(prepareRequest(xidOf(run.xid), bytes(run.work)))
   dieAt(vote.vote === 'yes')
 } else {
   const ending = await participant[run.verb](xidOf(run.xid))

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import type { Participant, Xid } from '../../src/sdk/participant/index.ts'
-import type { Database } from '../shared/database.ts'
+import type { Participant, PrepareRequest, Xid } from '../../src/sdk/participant/index.ts'
+import type { Database } from '../shared/files/database.ts'
 
 /** Of one log and epoch: a higher number is younger. */
 export function xid(sequence: number): Xid {
@@ -17,6 +17,16 @@ export const XID_OF_OTHER_LOG = 'zzzzzzzzzzzz.7-q3f9.1' as Xid
 
 export function bytes(work: unknown): Uint8Array {
   return new TextEncoder().encode(typeof work === 'string' ? work : JSON.stringify(work))
+}
+
+/** A prepare whose vote is waited for. */
+export function prepareRequest(
+  id: Xid,
+  work: Uint8Array,
+  options: Partial<Pick<PrepareRequest, 'timeoutMs' | 'onePhase' | 'signal'>> = {},
+): PrepareRequest {
+  const { timeoutMs = 5_000, onePhase = false, signal = new AbortController().signal } = options
+  return { xid: id, work, timeoutMs, onePhase, signal }
 }
 
 /** A path in a new directory, which goes when the test ends. */

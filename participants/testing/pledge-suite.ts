@@ -1,7 +1,8 @@
 /** What every participant over the pledge tables has to keep, run against each of them. */
 import { describe, expect, it } from 'vitest'
+import type { Epoch, LogId } from '../../src/sdk/participant/index.ts'
 import { type Bench, benchOf, type Subject, YES } from './bench.ts'
-import { bytes, XID_OF_OLDER_EPOCH, XID_OF_OTHER_LOG, xid } from './kit.ts'
+import { bytes, prepareRequest, XID_OF_OLDER_EPOCH, XID_OF_OTHER_LOG, xid } from './kit.ts'
 
 export function describePledges(subject: Subject): void {
   const bench = benchOf(subject)
@@ -16,6 +17,9 @@ export function describePledges(subject: Subject): void {
   })
   describe('wait-die (R13)', () => {
     describeWaiting(bench)
+  })
+  describe('the logs that it knows (R11)', () => {
+    describeLogs(bench)
   })
   describe('malformed work', () => {
     describeMalformedWork(bench)
@@ -173,6 +177,21 @@ function describeWaiting({ seeded, open, prepare, heldBy, subject }: Bench): voi
     })
   })
 
+  it('ends the wait when nobody waits for the vote any more, and pledges nothing', async () => {
+    const participant = open(seeded())
+    await prepare(participant, xid(5))
+    const controller = new AbortController()
+    const { signal } = controller
+    const waiting = participant.prepare(prepareRequest(xid(4), bytes(subject.first), { signal }))
+    expect(await heldBy(participant)).toEqual([xid(5)])
+    controller.abort()
+    expect(await waiting).toMatchObject({ vote: 'no', retryable: true })
+    const late = participant.prepare(prepareRequest(xid(3), bytes(subject.first), { signal }))
+    expect(await late).toMatchObject({ vote: 'no', retryable: true })
+    await participant.commit(xid(5))
+    expect(await heldBy(participant)).toEqual([])
+  })
+
   it('ends the wait of what is aborted meanwhile, and of all when it closes', async () => {
     const participant = open(seeded())
     await prepare(participant, xid(5))
@@ -184,6 +203,60 @@ function describeWaiting({ seeded, open, prepare, heldBy, subject }: Bench): voi
     expect(await heldBy(participant)).toEqual([xid(5)])
     await participant.close()
     expect(await second).toMatchObject({ vote: 'no', retryable: true })
+  })
+}
+
+function describeLogs({ seeded, open, prepare, heldBy }: Bench): void {
+  const logId = 'k3f9qa7m2xw4' as LogId
+  const coordinator = (epoch: string) => ({ logId, epoch: epoch as Epoch })
+  const superseded = (known: string) => ({
+    code: 'EPOCH_SUPERSEDED',
+    message: expect.stringContaining(`opened in epoch ${known}`) as string,
+  })
+
+  it('admits an epoch again and a newer one, and no older one, nor another of the same number', async () => {
+    const participant = open(seeded())
+    await participant.admit?.(coordinator('9-aaaa'))
+    await participant.admit?.(coordinator('9-aaaa'))
+    await expect(participant.admit?.(coordinator('9-bbbb'))).rejects.toMatchObject(superseded('9-aaaa'))
+    await participant.admit?.(coordinator('10-cccc'))
+    await expect(participant.admit?.(coordinator('9-aaaa'))).rejects.toMatchObject(superseded('10-cccc'))
+    await participant.admit?.({ logId: 'zzzzzzzzzzzz' as LogId, epoch: '1-aaaa' as Epoch })
+  })
+
+  it('remembers in the file', async () => {
+    const file = seeded()
+    const first = open(file)
+    await first.admit?.(coordinator('9-aaaa'))
+    await first.close()
+    await expect(open(file).admit?.(coordinator('8-bbbb'))).rejects.toMatchObject(superseded('9-aaaa'))
+  })
+
+  it('says of another log’s branch when that log was last seen, which a scan of its own renews', async () => {
+    const file = seeded()
+    let nowMs = 1_000
+    const first = open(file, {}, () => nowMs)
+    await first.admit?.(coordinator('7-q3f9'))
+    expect(await prepare(first, xid(1))).toEqual(YES)
+    const [own] = (await first.listPrepared(10, '')).branches
+    expect(own).toEqual({ xid: xid(1), prepareTimeMs: 1_000, cost: expect.stringMatching(/\w/) as string })
+    nowMs = 2_000
+    await heldBy(first)
+    await first.close()
+    const second = open(file, {}, () => 3_000)
+    await second.admit?.({ logId: 'zzzzzzzzzzzz' as LogId, epoch: '1-aaaa' as Epoch })
+    expect((await second.listPrepared(10, '')).branches).toMatchObject([
+      { xid: xid(1), prepareTimeMs: 1_000, logSeenTimeMs: 2_000 },
+    ])
+  })
+
+  it('can say nothing of a log that was never here', async () => {
+    const participant = open(seeded())
+    await prepare(participant, XID_OF_OTHER_LOG)
+    await participant.admit?.(coordinator('7-q3f9'))
+    const [held] = (await participant.listPrepared(10, '')).branches
+    expect(held).toMatchObject({ xid: XID_OF_OTHER_LOG })
+    expect(held).not.toHaveProperty('logSeenTimeMs')
   })
 }
 
@@ -202,7 +275,7 @@ function describeMalformedWork({ seeded, open, subject }: Bench): void {
   ]
   it.each(malformed)('is a no vote with the reason: %s', async (_name, work) => {
     const participant = open(seeded())
-    const voted = await participant.prepare({ xid: xid(1), work, timeoutMs: 1_000 })
+    const voted = await participant.prepare(prepareRequest(xid(1), work))
     expect(voted).toMatchObject({
       vote: 'no',
       retryable: false,

@@ -2,7 +2,7 @@
 import { PARTICIPANTS_REGISTRY } from './house.ts'
 import { type Finding, findInCode, isWithin, type SourceFile } from './sources.ts'
 
-const KEBAB_CASE = /^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.test|\.config)?\.ts$/
+const KEBAB_CASE = /^[a-z0-9]+(?:-[a-z0-9]+)*(?:(?:\.database)?\.test|\.config)?\.ts$/
 
 export function checkNames(files: readonly SourceFile[]): Finding[] {
   return files

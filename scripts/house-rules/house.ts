@@ -4,7 +4,7 @@
 export const FLOORS: readonly (readonly string[])[] = [
   ['src/base'],
   ['src/protocol'],
-  ['src/wire', 'src/log', 'src/recovery'],
+  ['src/wire', 'src/serving', 'src/log', 'src/recovery'],
   ['src/transport', 'src/sdk'],
   ['src/coordinator'],
   ['src/admin'],
@@ -24,6 +24,7 @@ export const CONCRETE: Readonly<Record<string, readonly string[]>> = {
   'src/log/sqlite': ['src/daemon'],
   'src/log/memory': ['src/daemon', 'src/simulation'],
   'src/transport/grpc': ['src/daemon'],
+  'src/transport/unary': ['src/daemon'],
   'src/transport/worker': ['src/daemon'],
   'src/transport/memory': ['src/daemon', 'src/simulation'],
 }
@@ -33,6 +34,9 @@ export const CONCRETE: Readonly<Record<string, readonly string[]>> = {
  * an application that asks the offset store for its owner epoch and its position.
  */
 export const PARTICIPANT_USERS: readonly string[] = ['src/daemon', 'src/demo']
+
+/** The private database servers ship with the demo; the participants' tests use them, too. */
+export const TEST_SERVERS = 'src/demo/servers'
 
 /** Each package's rooms. A package that isn't here has none yet: give it one, and write down its reason. */
 export const PACKAGE_ROOMS: Readonly<Record<string, readonly string[]>> = {
@@ -45,8 +49,17 @@ export const PACKAGE_ROOMS: Readonly<Record<string, readonly string[]>> = {
     'participants/testing',
   ],
   '@bufbuild/protobuf': ['src/wire'],
-  '@grpc/grpc-js': ['src/wire', 'src/transport/grpc', 'src/sdk', 'src/cli'],
-  'grpc-health-check': ['src/transport/grpc'],
+  '@grpc/grpc-js': [
+    'src/wire',
+    'src/serving',
+    'src/transport/grpc',
+    'src/transport/unary',
+    'src/sdk',
+    'src/cli',
+  ],
+  'grpc-health-check': ['src/serving', 'src/transport/grpc'],
+  pg: ['participants/postgres', 'participants/testing', 'src/demo'],
+  mysql2: ['participants/mysql', 'participants/testing', 'src/demo'],
   commander: ['src/cli'],
   pino: ['src/daemon'],
   yaml: ['src/daemon'],

@@ -224,6 +224,7 @@ describe('ListParticipants', () => {
     inDoubt: 5_000_000_000,
     oldestInDoubtTimeMs: Date.now() + 60_000,
     foreignBranches: 0,
+    foreignBranchesOfLivingLogs: 0,
     lastError: 'x'.repeat(5_000),
     nextTryTimeMs: 1_000,
   })

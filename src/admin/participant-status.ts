@@ -30,6 +30,7 @@ export function participantToProto(view: ParticipantView, nowWallMs: number): pr
     inDoubt: int32(view.inDoubt),
     oldestInDoubt: ageOf(view.oldestInDoubtTimeMs, nowWallMs),
     foreignBranches: int32(view.foreignBranches),
+    foreignBranchesOfLivingLogs: int32(view.foreignBranchesOfLivingLogs),
     lastError: boundedText(view.lastError),
     nextTryTime: toOptionalTimestamp(view.nextTryTimeMs),
   }

@@ -61,6 +61,11 @@ export const ERROR_CODES = {
   TRANSACTION_DECIDED: kind('FAILED_PRECONDITION', false, 'the transaction has a decision already'),
   APPEND_UNDER_WAY: kind('FAILED_PRECONDITION', true, 'the decision is being written: ask again in a moment'),
   LOG_UNWRITABLE: kind('UNAVAILABLE', true, 'a write to the log failed: nothing is decided until a restart'),
+  EPOCH_SUPERSEDED: kind(
+    'FAILED_PRECONDITION',
+    false,
+    'the coordinator runs on an old copy of its log, or on a clone: a participant knows a newer epoch',
+  ),
   LOG_DAMAGED: kind('INTERNAL', false, 'the log is damaged, incomplete, or not a log'),
   LOG_IN_USE: kind('FAILED_PRECONDITION', false, 'another process has the data directory open'),
   LOG_UNREADABLE: kind('INTERNAL', false, 'the data directory can not be read or written'),

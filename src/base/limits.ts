@@ -24,6 +24,10 @@ export interface Limits {
   readonly serverCloseTimeoutMs: number
   /** Prepares that a participant host runs at once before it stops reading its link. */
   readonly participantConcurrencyMax: number
+  /** Calls of either sort (prepares, all others) that may be under way at once to a participant that listens. */
+  readonly unaryCallsMax: number
+  /** How long a participant that listens may take to answer anything but a prepare, which says its own time. */
+  readonly unaryCallTimeoutMs: number
   /** Records of one forced batch of the log. */
   readonly appendBatchRecordsMax: number
   /** Time after which lazily written records are written without waiting for a forced one. */
@@ -58,6 +62,8 @@ export interface Limits {
   readonly scanSettledMs: number
   readonly scanTimeoutMs: number
   readonly scanPageSize: number
+  /** A log whose coordinator a participant has seen within that time has a living coordinator. Several scans. */
+  readonly logLivingMs: number
 }
 
 const SECOND = 1_000
@@ -79,6 +85,8 @@ export const defaultLimits: Limits = {
   keepaliveTimeoutMs: 5 * SECOND,
   serverCloseTimeoutMs: 2 * SECOND,
   participantConcurrencyMax: 4_096,
+  unaryCallsMax: 1_024,
+  unaryCallTimeoutMs: 10 * SECOND,
   appendBatchRecordsMax: 4_096,
   lazyAppendDelayMs: 100,
   prepareTimeoutMs: 10 * SECOND,
@@ -99,4 +107,5 @@ export const defaultLimits: Limits = {
   scanSettledMs: MINUTE,
   scanTimeoutMs: 10 * SECOND,
   scanPageSize: 1_000,
+  logLivingMs: 5 * MINUTE,
 }

@@ -36,6 +36,8 @@ const EXIT_BY_ERROR: Readonly<Record<ErrorCode, ExitCode>> = {
   TRANSACTION_DECIDED: EXIT.badNews,
   APPEND_UNDER_WAY: EXIT.unknown,
   LOG_UNWRITABLE: EXIT.log,
+  // A person has chosen the wrong copy of the log, or started a clone: what is to be mended is what was configured.
+  EPOCH_SUPERSEDED: EXIT.configuration,
   LOG_DAMAGED: EXIT.log,
   LOG_IN_USE: EXIT.log,
   LOG_UNREADABLE: EXIT.log,

@@ -34,6 +34,8 @@ function contentText(record: StoredRecord): string {
       return `commit: ${record.branches.join(', ')}${record.readOnly.length === 0 ? '' : `; read-only: ${record.readOnly.join(', ')}`}`
     case 'aborted':
       return `${record.cause}: ${record.message}`
+    case 'one_phase':
+      return `handed to ${record.participant}, to commit at once`
     case 'end':
       return 'every branch has ended'
     case 'heuristic':
@@ -42,6 +44,8 @@ function contentText(record: StoredRecord): string {
       return `${record.name}: ${record.kind} ${record.resourceId}${record.keepsWitnesses ? ', keeps witnesses' : ''}`
     case 'operator':
       return `${record.decision} by ${record.who}: ${record.why}`
+    case 'superseded':
+      return `refused by ${record.participant}: ${record.message}`
     case 'epochs':
       return `opened as ${record.epochs.at(-1) ?? '?'}`
     case 'forgotten':
@@ -58,6 +62,8 @@ function timeOf(record: StoredRecord): number | undefined {
   switch (record.type) {
     case 'decision':
       return record.decideTimeMs
+    case 'one_phase':
+      return record.createTimeMs
     case 'aborted':
     case 'end':
       return record.endTimeMs

@@ -69,6 +69,8 @@ export type Notice =
       readonly message: string
     }
   | { readonly type: 'log_failed'; readonly reason: string }
+  /** R11: this log is an old copy, or a clone. It goes on, decides nothing and presumes nothing. */
+  | { readonly type: 'superseded'; readonly reason: string }
 
 /** An event, and what leaves only after it. */
 interface Queued {
@@ -117,7 +119,8 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
       post,
       refuse: (replyTo, error) => this.#refuse(replyTo, error),
     })
-    this.#retention = new Retention({ log, limits, clock, timers, post })
+    const failed = (reason: string): void => options.notice?.({ type: 'log_failed', reason })
+    this.#retention = new Retention({ log, limits, clock, timers, post, failed })
   }
 
   /** Opens the log, fences, replays, and only then serves. Rejects with why it was refused. */
@@ -202,6 +205,7 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
     const state = this.#serving()
     return statusOf(state, {
       uptimeMs: this.#now().monotonicMs - this.#startedMs,
+      nowWallMs: this.#now().wallMs,
       forcedWrites: this.#options.log.counters().forcedWrites,
       recoveries: this.#recoveries.views(),
     })
@@ -340,9 +344,15 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
   #appendAnswered(batch: readonly AppendEffect[], failure: PledgedError | undefined): void {
     if (failure !== undefined) this.#options.notice?.({ type: 'log_failed', reason: failure.message })
     for (const { token, then } of batch) {
+      if (token.of === 'superseded') this.#noticeSuperseded()
       if (failure === undefined) this.#post({ type: 'appended', token }, then)
       else this.#post({ type: 'append_failed', token, failure })
     }
+  }
+
+  #noticeSuperseded(): void {
+    const reason = this.#serving().failure?.message ?? ''
+    this.#options.notice?.({ type: 'superseded', reason })
   }
 
   #scheduleTick(state: ProtocolState, now: Now): void {

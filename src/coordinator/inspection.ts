@@ -19,6 +19,8 @@ function isInDoubt(transaction: Transaction): boolean {
     (branch) =>
       branch.state === 'prepared' ||
       branch.state === 'committing' ||
+      // Handed over, and nobody knows how it ended (R17).
+      (transaction.phase === 'handed_over' && transaction.unknown) ||
       (branch.state === 'aborting' && branch.vote?.vote === 'yes'),
   )
 }
@@ -76,6 +78,7 @@ function viewOfParticipant(
   state: ProtocolState,
   participant: ParticipantState,
   recovery: RecoveryView | undefined,
+  nowWallMs: number,
 ): ParticipantView {
   return {
     name: participant.name,
@@ -87,14 +90,23 @@ function viewOfParticipant(
     state: recovery?.state ?? 'away',
     ...doubtAt(state, participant),
     foreignBranches: participant.foreign.length,
+    foreignBranchesOfLivingLogs: participant.foreign.filter(({ logSeenTimeMs }) =>
+      isLiving(logSeenTimeMs, nowWallMs, state.limits.logLivingMs),
+    ).length,
     lastError: recovery?.lastError ?? '',
     nextTryTimeMs: recovery?.nextTryTimeMs,
   }
 }
 
+/** A coordinator shows itself at each scan; one that has not for several of them is taken for dead. */
+function isLiving(seenTimeMs: number | undefined, nowWallMs: number, livingMs: number): boolean {
+  return seenTimeMs !== undefined && nowWallMs - seenTimeMs < livingMs
+}
+
 /** What the state does not know of itself. */
 export interface Surroundings {
   readonly uptimeMs: number
+  readonly nowWallMs: number
   readonly forcedWrites: number
   readonly recoveries: ReadonlyMap<string, RecoveryView>
 }
@@ -119,6 +131,7 @@ export function statusOf(state: ProtocolState, around: Surroundings): StatusView
         state,
         state.participants.get(name) ?? newParticipant(name),
         around.recoveries.get(name),
+        around.nowWallMs,
       ),
     ),
   }

@@ -1,5 +1,6 @@
 /** Ended transactions are kept for `retention`, then forgotten when the core says that it is safe (R9). */
 
+import { messageOf } from '../base/errors.ts'
 import type { XidPosition } from '../base/ids.ts'
 import type { Limits } from '../base/limits.ts'
 import type { Clock, Timers } from '../base/ports.ts'
@@ -10,6 +11,8 @@ export interface RetentionOptions {
   readonly limits: Limits
   readonly clock: Clock
   readonly timers: Timers
+  /** The log failed (R6). */
+  readonly failed: (reason: string) => void
   readonly post: (event: { readonly type: 'expired'; readonly through: XidPosition }) => void
 }
 
@@ -37,9 +40,11 @@ export class Retention {
     this.#cancel?.()
   }
 
-  /** A failure of the log shows at its next append, loudly; what is to be forgotten shows again. */
+  /** What is to be forgotten shows again after a restart. */
   forget(through: XidPosition): void {
-    this.#options.log.forget(through).catch(() => {})
+    this.#options.log.forget(through).catch((error: unknown) => {
+      if (!this.#stopped) this.#options.failed(messageOf(error))
+    })
   }
 
   async #look(): Promise<void> {

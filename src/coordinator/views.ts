@@ -38,6 +38,8 @@ export interface ParticipantView {
   readonly oldestInDoubtTimeMs?: number | undefined
   /** Prepared branches of other logs that its last scan showed. */
   readonly foreignBranches: number
+  /** Those among them whose log has a coordinator that was seen there lately. */
+  readonly foreignBranchesOfLivingLogs: number
   readonly lastError: string
   /** When it is tried next; milliseconds since 1970. */
   readonly nextTryTimeMs?: number | undefined

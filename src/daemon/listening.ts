@@ -2,7 +2,7 @@
 import { chmodSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { messageOf, PledgedError } from '../base/errors.ts'
-import { removeStaleSocket } from '../transport/grpc/listen-address.ts'
+import { removeStaleSocket } from '../serving/index.ts'
 import { type Address, formatAddress } from './values.ts'
 
 /** Rejects with CONFIGURATION. `setting` is what the address is called in the configuration. */

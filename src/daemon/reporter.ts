@@ -56,6 +56,8 @@ export class Reporter {
         return this.#tellHeuristic(notice)
       case 'log_failed':
         return this.logFailed(notice.reason)
+      case 'superseded':
+        return this.superseded(notice.reason)
     }
   }
 
@@ -82,6 +84,14 @@ export class Reporter {
     if (this.#logFailed) return
     this.#logFailed = true
     this.#logger.fatal({ reason }, 'the log failed: nothing is decided until the daemon is started again')
+  }
+
+  /** R11. */
+  superseded(reason: string): void {
+    this.#logger.fatal(
+      { reason },
+      'this log is an old copy, or a clone: nothing is decided, and nothing presumed, from it',
+    )
   }
 
   /** Those that the log has kept from before. */

@@ -9,7 +9,7 @@ import { compareXids, epochNumber, formatXid, isEpoch, isLogId } from '../base/i
 import type { KeptTransaction, LogRecord } from '../protocol/records.ts'
 import type { Log, OpenedLog } from './log.ts'
 import { OPEN_STAGES } from './log.ts'
-import { aborted, decision, end, heuristic, participant } from './sample-records.ts'
+import { aborted, decision, end, heuristic, onePhase, participant, superseded } from './sample-records.ts'
 import { placeOf } from './stored-record.ts'
 
 export interface LogBackend {
@@ -215,6 +215,27 @@ function testKept(create: Create, closeAndReopen: Again, crashAndReopen: Again):
     ])
   })
 
+  test('what was handed to its participant is told until it is known how it ended', async () => {
+    const { log, xid } = await create()
+    await appended(log, onePhase(xid(1)), onePhase(xid(2)), onePhase(xid(3)))
+    await appended(log, decision(xid(1)), end(xid(1)), aborted(xid(2)))
+    const again = await crashAndReopen(log)
+    expect(again.answer.handedOver).toEqual([onePhase(xid(3))])
+    expect(again.answer.unended).toEqual([])
+    expect(await again.log.findTransaction(xid(3))).toBeUndefined()
+    const third = await closeAndReopen(again.log)
+    expect(third.answer.handedOver).toEqual([onePhase(xid(3))])
+  })
+
+  test('that a newer copy exists is never forgotten', async () => {
+    const { log } = await create()
+    expect((await crashAndReopen(log)).answer.superseded).toBeUndefined()
+    const { log: found } = await create()
+    await appended(found, superseded())
+    const again = await crashAndReopen(found)
+    expect((await closeAndReopen(again.log)).answer.superseded).toEqual(superseded())
+  })
+
   test('an xid is found by its whole name only', async () => {
     const { log, xid, answer } = await create()
     await appended(log, decision(xid(1)))
@@ -258,6 +279,18 @@ function testRequests(create: Create, closeAndReopen: Again, crashAndReopen: Aga
     expect(xidsIn(await again.log.findRequest('alice', 'r'))).toEqual([xid(4), xid(5)])
     expect(await again.log.findRequest('bob', 'r')).toEqual([])
     expect(await again.log.findRequest('alice', 'unheard')).toEqual([])
+  })
+
+  test('a look-up that begins after an append was answered has seen it', async () => {
+    const { log, xid } = await create()
+    for (let sequence = 1; sequence <= 50; sequence += 1) {
+      const request = `r${sequence}`
+      const looked = new Promise<readonly KeptTransaction[]>((resolve) => {
+        log.append([decision(xid(sequence), { request })], () => resolve(log.findRequest('alice', request)))
+      })
+      expect(xidsIn(await looked)).toEqual([xid(sequence)])
+      expect((await log.findTransaction(xid(sequence)))?.record.xid).toBe(xid(sequence))
+    }
   })
 
   test('keepsRequests: where an ended transaction named one', async () => {

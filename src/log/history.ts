@@ -12,7 +12,9 @@ import type {
   EndRecord,
   HeuristicRecord,
   KeptTransaction,
+  OnePhaseRecord,
   ParticipantRecord,
+  SupersededRecord,
 } from '../protocol/records.ts'
 import type { EndedQuery } from './log.ts'
 import type { StoredRecord, TransactionRecord } from './stored-record.ts'
@@ -21,20 +23,27 @@ import { placeOf } from './stored-record.ts'
 export class History {
   readonly #epochs = new Map<number, Epoch>()
   readonly #unended = new Map<Xid, DecisionRecord>()
+  readonly #handedOver = new Map<Xid, OnePhaseRecord>()
   readonly #heuristics = new Map<string, HeuristicRecord>()
   readonly #participants = new Map<string, ParticipantRecord>()
   #forgottenThrough: XidPosition | undefined
+  #superseded: SupersededRecord | undefined
 
   apply(record: StoredRecord): void {
     switch (record.type) {
       case 'decision':
         this.#unended.set(record.xid, record)
+        this.#handedOver.delete(record.xid)
+        return
+      case 'one_phase':
+        this.#handedOver.set(record.xid, record)
         return
       case 'end':
         this.#unended.delete(record.xid)
         return
       case 'aborted':
         if (this.#unended.has(record.xid)) throw contradicted(record.xid)
+        this.#handedOver.delete(record.xid)
         return
       case 'heuristic':
         this.#heuristics.set(heuristicKey(record), record)
@@ -43,6 +52,9 @@ export class History {
         this.#participants.set(record.name, record)
         return
       case 'operator':
+        return
+      case 'superseded':
+        this.#superseded = record
         return
       case 'epochs':
         for (const epoch of record.epochs) this.#epochs.set(epochNumber(epoch), epoch)
@@ -62,10 +74,16 @@ export class History {
 
   /** Oldest first. */
   get unended(): readonly DecisionRecord[] {
-    return [...this.#unended.values()]
-      .map((record) => ({ record, place: placeOf(record.xid) }))
-      .sort((left, right) => compareXids(left.place, right.place))
-      .map(({ record }) => record)
+    return oldestFirst(this.#unended.values())
+  }
+
+  /** Oldest first. */
+  get handedOver(): readonly OnePhaseRecord[] {
+    return oldestFirst(this.#handedOver.values())
+  }
+
+  get superseded(): SupersededRecord | undefined {
+    return this.#superseded
   }
 
   get heuristics(): readonly HeuristicRecord[] {
@@ -77,8 +95,15 @@ export class History {
   }
 
   isUnended(xid: Xid): boolean {
-    return this.#unended.has(xid)
+    return this.#unended.has(xid) || this.#handedOver.has(xid)
   }
+}
+
+function oldestFirst<Record extends { readonly xid: Xid }>(records: Iterable<Record>): readonly Record[] {
+  return [...records]
+    .map((record) => ({ record, place: placeOf(record.xid) }))
+    .sort((left, right) => compareXids(left.place, right.place))
+    .map(({ record }) => record)
 }
 
 /** All of one transaction's records come to this; undefined: none of them says how it was decided. */

@@ -18,7 +18,9 @@ import type {
   HeuristicRecord,
   KeptTransaction,
   LogRecord,
+  OnePhaseRecord,
   ParticipantRecord,
+  SupersededRecord,
 } from '../protocol/records.ts'
 
 /** The steps of an opening, in this order. */
@@ -35,6 +37,10 @@ export interface OpenedLog {
   readonly forgottenThrough?: XidPosition | undefined
   /** Decided and without an end record, oldest first. */
   readonly unended: readonly DecisionRecord[]
+  /** Handed to their one participant, with no record of how they ended (R17). */
+  readonly handedOver: readonly OnePhaseRecord[]
+  /** R11: this log was found to be an old copy, or a clone. */
+  readonly superseded?: SupersededRecord | undefined
   /** Of transactions that are kept, ended or not. */
   readonly heuristics: readonly HeuristicRecord[]
   readonly participants: readonly ParticipantRecord[]

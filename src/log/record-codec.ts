@@ -44,6 +44,15 @@ const SHAPES: Shapes = {
     decideTimeMs: timeMs,
     traceparent: optional(text),
   },
+  one_phase: {
+    type: text,
+    xid,
+    participant,
+    owner: text,
+    request: optional(request),
+    createTimeMs: timeMs,
+    traceparent: optional(text),
+  },
   end: { type: text, xid, endTimeMs: timeMs },
   aborted: {
     type: text,
@@ -70,6 +79,7 @@ const SHAPES: Shapes = {
   },
   participant: { type: text, name: participant, kind: text, resourceId: text, keepsWitnesses: flag, timeMs },
   operator: { type: text, xid, decision: oneOf(VERBS), who: text, why: text, timeMs },
+  superseded: { type: text, participant, message: text, timeMs },
   epochs: { type: text, epochs: listOf(epoch), timeMs },
   forgotten: { type: text, epochNumber: count, sequence: count },
 }

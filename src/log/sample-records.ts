@@ -5,8 +5,10 @@ import type {
   DecisionRecord,
   EndRecord,
   HeuristicRecord,
+  OnePhaseRecord,
   ParticipantRecord,
   RequestRef,
+  SupersededRecord,
 } from '../protocol/records.ts'
 
 interface Asked {
@@ -66,6 +68,14 @@ export function heuristic(xid: Xid): HeuristicRecord {
 
 export function participant(name: string, resourceId: string): ParticipantRecord {
   return { type: 'participant', name, kind: 'sqlite', resourceId, keepsWitnesses: true, timeMs: 5 }
+}
+
+export function onePhase(xid: Xid): OnePhaseRecord {
+  return { type: 'one_phase', xid, participant: 'sink', owner: 'alice', createTimeMs: 1 }
+}
+
+export function superseded(): SupersededRecord {
+  return { type: 'superseded', participant: 'sink', message: 'it has seen epoch 9-zzzz', timeMs: 6 }
 }
 
 function requestOf({ request, attempt = 1 }: Asked): { request?: RequestRef } {

@@ -224,6 +224,12 @@ function checkAbortable(transaction: Transaction): PledgedError | undefined {
       `the decision of ${transaction.xid} is being written and can no longer be stopped: ask for its outcome`,
     )
   }
+  if (transaction.phase === 'handing_over' || transaction.phase === 'handed_over') {
+    return new PledgedError(
+      'APPEND_UNDER_WAY',
+      `${transaction.xid} has one branch, whose participant commits it by itself: ask for its outcome`,
+    )
+  }
   if (transaction.decision !== 'commit') return undefined
   return new PledgedError(
     'TRANSACTION_DECIDED',

@@ -9,9 +9,10 @@ import { owe, oweCommit, sendVerb } from './delivering.ts'
 import type { AppendToken, SendEffect } from './effects.ts'
 import { endTransaction } from './ending.ts'
 import { admitted } from './links.ts'
+import { handedOver } from './one-phase.ts'
 import { operatorNotRecorded, operatorRecorded } from './operator.ts'
 import type { AbortCause, DecisionRecord } from './records.ts'
-import type { Branch, Transaction, Turn } from './state.ts'
+import type { Branch, Phase, Transaction, Turn } from './state.ts'
 import { note, participantOf } from './state.ts'
 import { viewOf } from './view.ts'
 
@@ -77,7 +78,10 @@ export function appended(turn: Turn, token: Exclude<AppendToken, { of: 'end' }>)
       return admitted(turn, token.name, token.link)
     case 'operator':
       return operatorRecorded(turn, token)
+    case 'one_phase':
+      return handedOver(turn, token)
     case 'heuristic':
+    case 'superseded':
       return
   }
 }
@@ -85,7 +89,7 @@ export function appended(turn: Turn, token: Exclude<AppendToken, { of: 'end' }>)
 /** R6: after a failed write nothing is decided any more; those who waited are told that nobody knows. */
 export function appendFailed(turn: Turn, token: AppendToken, failure: PledgedError): void {
   turn.state.failure ??= failure
-  if (token.of === 'decision') {
+  if (token.of === 'decision' || token.of === 'one_phase') {
     const transaction = turn.state.transactions.get(token.xid)
     if (transaction !== undefined) answerUnknown(turn, transaction)
   }
@@ -100,27 +104,39 @@ export function answerUnknown(turn: Turn, transaction: Transaction): void {
 function decided(turn: Turn, xid: Xid): void {
   const transaction = present(turn.state.transactions.get(xid), 'a posted decision keeps its transaction')
   assert(transaction.phase === 'appending', 'only the append leads to a commit (R1)')
-  transaction.phase = 'committing'
-  transaction.decision = 'commit'
-  transaction.decideTimeMs = turn.now.wallMs
-  turn.state.committed += 1
-  settleRequest(turn, transaction, 'committed')
-  note(turn, transaction, 'decided', '', 'commit')
+  transaction.recorded = true
+  bookCommit(turn, transaction, 'commit')
   for (const branch of transaction.branches) {
     if (mustBeTold(branch)) oweCommit(turn, transaction, branch)
   }
   answerDecision(turn, transaction)
+  if (transaction.unacknowledged === 0) endTransaction(turn, transaction)
 }
+
+/** Nothing changes it any more (I3). */
+export function bookCommit(turn: Turn, transaction: Transaction, how: string): void {
+  transaction.phase = 'committing'
+  transaction.decision = 'commit'
+  transaction.unknown = false
+  transaction.decideTimeMs = turn.now.wallMs
+  turn.state.committed += 1
+  settleRequest(turn, transaction, 'committed')
+  note(turn, transaction, 'decided', '', how)
+}
+
+/** handed_over: its participant has said that nothing was committed. */
+const ABORTABLE: ReadonlySet<Phase> = new Set(['active', 'preparing', 'resolving', 'handed_over'])
 
 /** Nothing is posted, nothing will be: abort needs no record. The caller is told at once. */
 export function decideAbort(turn: Turn, transaction: Transaction, reason: AbortReason): void {
   assert(
-    transaction.phase === 'active' || transaction.phase === 'preparing' || transaction.phase === 'resolving',
+    ABORTABLE.has(transaction.phase),
     `an append was posted, nothing can abort (R1): ${transaction.phase}`,
   )
   stopVoting(turn, transaction)
   transaction.phase = 'aborting'
   transaction.decision = 'abort'
+  transaction.unknown = false
   transaction.cause = reason.cause
   transaction.message = reason.message
   transaction.retryable = reason.retryable
@@ -146,12 +162,7 @@ export function decideAbort(turn: Turn, transaction: Transaction, reason: AbortR
 /** Nobody has anything to commit. The record is for those who ask later; nothing waits for it. */
 export function decideReadOnly(turn: Turn, transaction: Transaction): void {
   stopVoting(turn, transaction)
-  transaction.phase = 'committing'
-  transaction.decision = 'commit'
-  transaction.decideTimeMs = turn.now.wallMs
-  turn.state.committed += 1
-  settleRequest(turn, transaction, 'committed')
-  note(turn, transaction, 'decided', '', 'commit: every branch was read-only')
+  bookCommit(turn, transaction, 'commit: every branch was read-only')
   answerDecision(turn, transaction)
   endTransaction(turn, transaction)
 }
@@ -169,7 +180,7 @@ function settleRequest(turn: Turn, transaction: Transaction, outcome: 'committed
 }
 
 /** At the decision: all are told but those who wait for the completion of a commit. */
-function answerDecision(turn: Turn, transaction: Transaction): void {
+export function answerDecision(turn: Turn, transaction: Transaction): void {
   if (transaction.decision === 'abort') {
     answerWaiters(turn, transaction)
     return

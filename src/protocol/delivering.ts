@@ -6,6 +6,7 @@ import { present } from '../base/assert.ts'
 import type { Xid } from '../base/ids.ts'
 import { endTransaction } from './ending.ts'
 import type { ParticipantMessage, Verb } from './messages.ts'
+import { isHandedOver, receiveOnePhaseDoubt, receiveOnePhaseOutcome } from './one-phase.ts'
 import type { HeuristicRecord } from './records.ts'
 import type { Branch, Owed, ParticipantState, Transaction, Turn } from './state.ts'
 import { branchAt, heuristicKey, note, participantOf } from './state.ts'
@@ -109,7 +110,15 @@ export function receiveResult(
   message: Extract<ParticipantMessage, { type: 'result' }>,
 ): void {
   const owed = participant.owed.get(message.xid)
-  if (owed === undefined || owed.verb !== message.verb) return
+  if (owed === undefined) {
+    const transaction = turn.state.transactions.get(message.xid)
+    if (transaction !== undefined && isHandedOver(transaction))
+      receiveOnePhaseDoubt(turn, transaction, message.message)
+    return
+  }
+  if (owed.verb !== message.verb) return
+  if (owed.transaction !== undefined && isHandedOver(owed.transaction))
+    return receiveOnePhaseOutcome(turn, participant, owed, message)
   const branch = branchAt(owed.transaction, participant.name)
   if (branch !== undefined) branch.evidence = message.evidence
   switch (message.result) {
@@ -135,21 +144,27 @@ function acknowledged(
   message: string,
 ): void {
   const owed = present(participant.owed.get(xid), 'only what is owed is acknowledged')
-  participant.owed.delete(xid)
-  participant.scan?.endedMeanwhile.add(xid)
-  if (participant.troubled.delete(xid) && participant.troubled.size === 0) {
-    turn.effects.push({ type: 'recovery', participant: participant.name, signal: { type: 'settled' } })
-  }
+  settle(turn, participant, xid)
   const transaction = owed.transaction
   if (transaction === undefined) {
     presumedEnded(turn, participant, xid, owed.verb)
     return
   }
   const branch = present(branchAt(transaction, participant.name), 'what is owed has its branch')
+  branch.cost = undefined
   if (how === 'acknowledged') branch.state = owed.verb === 'commit' ? 'committed' : 'aborted'
   note(turn, transaction, how, participant.name, message)
   transaction.unacknowledged -= 1
   if (transaction.unacknowledged === 0) endTransaction(turn, transaction)
+}
+
+/** Nothing is owed for it any more. */
+export function settle(turn: Turn, participant: ParticipantState, xid: Xid): void {
+  participant.owed.delete(xid)
+  participant.scan?.endedMeanwhile.add(xid)
+  if (participant.troubled.delete(xid) && participant.troubled.size === 0) {
+    turn.effects.push({ type: 'recovery', participant: participant.name, signal: { type: 'settled' } })
+  }
 }
 
 /** A branch that was presumed aborted has no end record: its transaction has no record at all. */

@@ -9,10 +9,12 @@ import type { TransactionView } from './requests.ts'
 /** Comes back with the log's answer. */
 export type AppendToken =
   | { readonly of: 'decision'; readonly xid: Xid }
+  | { readonly of: 'one_phase'; readonly xid: Xid; readonly timeoutMs: number }
   | { readonly of: 'end'; readonly xid: Xid }
   | { readonly of: 'operator'; readonly xid: Xid; readonly replyTo: ReplyTo }
   | { readonly of: 'participant'; readonly name: string; readonly link: number }
   | { readonly of: 'heuristic' }
+  | { readonly of: 'superseded' }
 
 export interface SendEffect {
   readonly type: 'send'

@@ -20,14 +20,14 @@ export function endTransaction(turn: Turn, transaction: Transaction): void {
   answerWaiters(turn, transaction)
   const commits = transaction.decision === 'commit'
   const end = { type: 'end', xid: transaction.xid, endTimeMs: turn.now.wallMs } as const
-  const readOnly = transaction.branches.every((branch) => branch.state === 'read_only')
   turn.effects.push({
     type: 'append',
     records: !commits
       ? [abortedRecord(transaction, turn.now.wallMs)]
-      : readOnly
-        ? [decisionRecord(turn, transaction), end]
-        : [end],
+      : transaction.recorded
+        ? [end]
+        : // All read-only, or committed in one phase: for those who ask later.
+          [decisionRecord(turn, transaction), end],
     forced: false,
     token: { of: 'end', xid: transaction.xid },
     then: [],

@@ -16,9 +16,12 @@ export function releaseEnded(turn: Turn, xid: Xid): void {
   sweepWitnesses(turn, transaction)
 }
 
-/** By exact xid, never by age or range; never after a heuristic, whose witness is the evidence. */
+/**
+ * By exact xid, never by age or range; never after a heuristic, whose witness is the evidence; and never one that
+ * bars a one-phase commit whose answer was lost: a late one would not pledge, and be found, but commit.
+ */
 function sweepWitnesses(turn: Turn, transaction: Transaction): void {
-  if (transaction.heuristic) return
+  if (transaction.heuristic || (transaction.answerLost && transaction.decision === 'abort')) return
   for (const branch of transaction.branches) {
     if (branch.state !== 'committed' && branch.state !== 'aborted') continue
     const participant = turn.state.participants.get(branch.participant)

@@ -14,6 +14,7 @@ import type { HeldBranch, ParticipantMessage, Verb } from './messages.ts'
 import type { KeptTransaction } from './records.ts'
 import type { Inquiry, ParticipantState, Turn } from './state.ts'
 import { branchAt, heuristicKey, participantOf } from './state.ts'
+import { isSuperseded } from './superseding.ts'
 
 export function startScan(turn: Turn, name: string): void {
   const participant = participantOf(turn, name)
@@ -108,6 +109,7 @@ export function findHeld(turn: Turn, participant: ParticipantState, held: HeldBr
     return
   }
   const branch = branchAt(transaction, participant.name)
+  if (branch !== undefined) branch.cost = held.cost
   if (branch === undefined || transaction.decision === undefined) return
   if (!participant.owed.has(xid) && branch.state === 'aborted') {
     sendDecision(turn, participant, transaction, branch)
@@ -133,7 +135,7 @@ export function classifyHeld(
     return
   }
   const parts = present(tryParseXid(xid), 'an issued xid is well-formed')
-  if (isForgotten(turn.state, parts) || isHeuristic(turn, xid)) {
+  if (isForgotten(turn.state, parts) || isHeuristic(turn, xid) || isSuperseded(turn.state)) {
     participant.foreign = [...participant.foreign, { xid, prepareTimeMs: purpose.prepareTimeMs }]
     return
   }
@@ -227,6 +229,8 @@ export function receiveEvidence(
 function conclude(turn: Turn, inquiry: Inquiry): void {
   if (inquiry.awaiting.size > 0) return
   turn.state.inquiries.delete(inquiry.xid)
+  // Found out meanwhile: nothing is presumed (R11). The next scan reports what is held.
+  if (isSuperseded(turn.state)) return
   for (const [name, prepareTimeMs] of inquiry.holders) {
     const holder = participantOf(turn, name)
     if (holder.link === undefined || holder.owed.has(inquiry.xid)) continue

@@ -4,6 +4,7 @@ import { decideAbort } from './deciding.ts'
 import { notDelivered } from './delivering.ts'
 import { askAgain, askedLost } from './holding.ts'
 import type { ParticipantIdentity } from './messages.ts'
+import { isHandedOver, participantLost, readOutcome } from './one-phase.ts'
 import type { ParticipantState, Turn } from './state.ts'
 import { newParticipant, participantOf } from './state.ts'
 
@@ -28,6 +29,7 @@ export function openLink(turn: Turn, identity: ParticipantIdentity, link: number
     participant.resourceId !== identity.resourceId
   participant.kind = identity.kind
   participant.keepsWitnesses = identity.keepsWitnesses
+  participant.onePhase = identity.onePhase === true
   if (identity.resourceId !== '') participant.resourceId = identity.resourceId
   participant.admitting = link
   if (changed) recordParticipant(turn, participant, link)
@@ -102,11 +104,11 @@ function dropLink(turn: Turn, participant: ParticipantState, reason: string): vo
     participant.troubled.add(xid)
   }
   for (const transaction of participant.voting) {
-    decideAbort(turn, transaction, {
-      cause: 'participant_lost',
-      message: `participant "${participant.name}" was lost: ${reason}`,
-      retryable: true,
-    })
+    // Its record is on its way to the log: the answer finds the link gone.
+    if (transaction.phase === 'handing_over') continue
+    const lost = participantLost(participant.name, reason)
+    if (isHandedOver(transaction)) readOutcome(turn, transaction, lost)
+    else decideAbort(turn, transaction, lost)
   }
   askedLost(turn, participant.name)
 }

@@ -9,7 +9,9 @@ import { compareXids, parseXid } from '../base/ids.ts'
 import { guarded } from './admission.ts'
 import type { FindPurpose, GetEvent, NamedEvent } from './events.ts'
 import type { KeptTransaction } from './records.ts'
+import type { TransactionView } from './requests.ts'
 import type { ProtocolState, Turn } from './state.ts'
+import { isSuperseded } from './superseding.ts'
 import { viewOf, viewOfKept, viewWithoutRecord } from './view.ts'
 
 export type Standing = 'issued' | 'foreign' | 'not_issued'
@@ -78,6 +80,7 @@ function xidOfRequest(state: ProtocolState, caller: string, requestId: string): 
   const attempts = state.requests.get(caller, requestId)?.attempts ?? []
   const found = attempts.find((attempt) => attempt.outcome === 'committed') ?? attempts.at(-1)
   if (found !== undefined) return found.xid
+  if (isSuperseded(state) && state.failure !== undefined) throw state.failure
   throw new PledgedError(
     'REQUEST_NOT_FOUND',
     `nothing is known of request_id ${JSON.stringify(requestId)}: it never arrived, was aborted by a restart, or is no longer kept`,
@@ -96,12 +99,18 @@ export function answerFound(
 ): void {
   const { replyTo, replayed } = purpose
   const active = turn.state.transactions.get(xid)
-  const forgotten = isForgotten(turn.state, parseXid(xid))
   const transaction =
     active !== undefined
       ? viewOf(active)
       : kept !== undefined
         ? viewOfKept(kept)
-        : viewWithoutRecord(xid, forgotten ? 'unknown' : 'aborted')
+        : withoutRecord(turn.state, xid)
   turn.effects.push({ type: 'reply', replyTo, transaction, replayed })
+}
+
+function withoutRecord(state: ProtocolState, xid: Xid): TransactionView {
+  if (isForgotten(state, parseXid(xid))) return viewWithoutRecord(xid, 'unknown')
+  // A newer copy of this log may have its decision (R11).
+  if (isSuperseded(state)) return viewWithoutRecord(xid, 'unknown', state.failure?.message)
+  return viewWithoutRecord(xid, 'aborted')
 }

@@ -12,6 +12,8 @@ export type Vote =
   | { readonly vote: 'yes'; readonly pledgeTtlMs?: number | undefined }
   | { readonly vote: 'no'; readonly message: string; readonly retryable: boolean }
   | { readonly vote: 'read_only' }
+  /** R17, in answer to a one-phase prepare alone: the branch has committed, and so has the transaction. */
+  | { readonly vote: 'committed' }
 
 export type Verb = 'commit' | 'abort'
 
@@ -29,10 +31,21 @@ export interface HeldBranch {
   readonly xid: string
   /** Milliseconds since 1970. */
   readonly prepareTimeMs: number
+  /** What the doubt costs there, in words: the locks that it holds, the clean-up that it holds back. */
+  readonly cost?: string | undefined
+  /** Of another log's branch: when a coordinator of that log was last admitted there (R11). Milliseconds since 1970. */
+  readonly logSeenTimeMs?: number | undefined
 }
 
 export type CoordinatorMessage =
-  | { readonly type: 'prepare'; readonly xid: Xid; readonly work: Uint8Array; readonly timeoutMs: number }
+  | {
+      readonly type: 'prepare'
+      readonly xid: Xid
+      readonly work: Uint8Array
+      readonly timeoutMs: number
+      /** R17: the only branch; it may be committed at once. */
+      readonly onePhase?: boolean | undefined
+    }
   | { readonly type: 'commit'; readonly xid: Xid }
   | { readonly type: 'abort'; readonly xid: Xid }
   /** R4: what does your witness say of this xid? */
@@ -62,6 +75,8 @@ export type ParticipantMessage =
   | { readonly type: 'held'; readonly branches: readonly HeldBranch[]; readonly nextPageToken: string }
   /** The scan could not be made; nothing may be concluded from it. */
   | { readonly type: 'scan_failed'; readonly message: string }
+  /** The last message of a link. superseded: this log has been opened in a newer epoch since (R11). */
+  | { readonly type: 'admission_refused'; readonly superseded: boolean; readonly message: string }
 
 /** How a participant introduces itself. */
 export interface ParticipantIdentity {
@@ -73,4 +88,6 @@ export interface ParticipantIdentity {
   /** Durable, of the resource itself; bound to the name in the log. */
   readonly resourceId: string
   readonly keepsWitnesses: boolean
+  /** R17: it commits a transaction's only branch at once where it may. Left out: it pledges as always. */
+  readonly onePhase?: boolean | undefined
 }

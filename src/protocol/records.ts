@@ -28,6 +28,29 @@ export interface DecisionRecord {
   readonly traceparent?: string | undefined
 }
 
+/**
+ * R17: a transaction's only branch was handed to its participant, to be committed at once. Forced before the work is
+ * sent: without a decision or an aborted record, only the participant can tell how it ended.
+ */
+export interface OnePhaseRecord {
+  readonly type: 'one_phase'
+  readonly xid: Xid
+  readonly participant: string
+  readonly owner: string
+  readonly request?: RequestRef | undefined
+  readonly createTimeMs: number
+  readonly traceparent?: string | undefined
+}
+
+/** R11: a participant has seen a newer epoch of this log. Forced; a log that has it decides and presumes nothing. */
+export interface SupersededRecord {
+  readonly type: 'superseded'
+  /** Who found out. */
+  readonly participant: string
+  readonly message: string
+  readonly timeMs: number
+}
+
 /** All branches of a committed transaction have acknowledged (or are heuristic). */
 export interface EndRecord {
   readonly type: 'end'
@@ -85,11 +108,13 @@ export interface OperatorRecord {
 
 export type LogRecord =
   | DecisionRecord
+  | OnePhaseRecord
   | EndRecord
   | AbortedRecord
   | HeuristicRecord
   | ParticipantRecord
   | OperatorRecord
+  | SupersededRecord
 
 /** Why a transaction aborted. */
 export const ABORT_CAUSES = [

@@ -3,9 +3,11 @@
 import { present } from '../base/assert.ts'
 import { tryParseXid } from '../base/ids.ts'
 import type { Limits } from '../base/limits.ts'
-import type { DecisionRecord } from './records.ts'
+import type { Verb } from './messages.ts'
+import type { DecisionRecord, OnePhaseRecord } from './records.ts'
 import type { ProtocolState, Replay, Transaction } from './state.ts'
 import { emptyState, heuristicKey, newBranch, newParticipant, newTransaction } from './state.ts'
+import { supersededBy } from './superseding.ts'
 
 export function replay(opened: Replay, limits: Limits): ProtocolState {
   const state = emptyState(opened, limits)
@@ -21,13 +23,33 @@ export function replay(opened: Replay, limits: Limits): ProtocolState {
     state.heuristics.set(heuristicKey(record.xid, record.participant), record)
   }
   for (const record of opened.unended) restore(state, record)
+  for (const record of opened.handedOver) restoreHandedOver(state, record)
+  if (opened.superseded !== undefined) state.failure = supersededBy(opened.superseded)
   return state
 }
 
-/** Recovery switches on what is persisted: a decision without an end is owed to every branch that isn't broken. */
-function restore(state: ProtocolState, record: DecisionRecord): void {
+/** Whether it committed, only its participant knows: it is asked by an abort (R17). */
+function restoreHandedOver(state: ProtocolState, record: OnePhaseRecord): void {
+  const transaction = restored(record)
+  transaction.request = record.request
+  transaction.phase = 'handed_over'
+  transaction.answerLost = true
+  transaction.cause = 'participant_lost'
+  transaction.message = 'the coordinator was restarted before the answer of its only branch had arrived'
+  transaction.retryable = true
+  transaction.timeline.push({ timeMs: record.createTimeMs, participant: '', kind: 'begun', message: '' })
+  transaction.branches.push(newBranch(record.participant, 'preparing'))
+  state.transactions.set(transaction.xid, transaction)
+  oweRestored(state, transaction, record.participant, 'abort')
+  if (record.request !== undefined) {
+    const { attempt } = record.request
+    state.requests.add(record.request, { attempt, xid: record.xid, outcome: 'pending' })
+  }
+}
+
+function restored(record: DecisionRecord | OnePhaseRecord): Transaction {
   const { epochNumber, sequence } = present(tryParseXid(record.xid), 'a record has a well-formed xid')
-  const transaction = newTransaction({
+  return newTransaction({
     xid: record.xid,
     epochNumber,
     sequence,
@@ -35,7 +57,13 @@ function restore(state: ProtocolState, record: DecisionRecord): void {
     createTimeMs: record.createTimeMs,
     traceparent: record.traceparent ?? '',
   })
+}
+
+/** Recovery switches on what is persisted: a decision without an end is owed to every branch that isn't broken. */
+function restore(state: ProtocolState, record: DecisionRecord): void {
+  const transaction = restored(record)
   transaction.request = record.request
+  transaction.recorded = true
   transaction.phase = 'committing'
   transaction.decision = 'commit'
   transaction.decideTimeMs = record.decideTimeMs
@@ -53,7 +81,6 @@ function restore(state: ProtocolState, record: DecisionRecord): void {
 }
 
 function restoreBranch(state: ProtocolState, transaction: Transaction, name: string): void {
-  const participant = present(state.participants.get(name), 'a branch has a participant that the log knows')
   const broken = state.heuristics.get(heuristicKey(transaction.xid, name))
   const branch = newBranch(name, 'committing')
   branch.vote = { vote: 'yes' }
@@ -65,8 +92,13 @@ function restoreBranch(state: ProtocolState, transaction: Transaction, name: str
     return
   }
   transaction.unacknowledged += 1
+  oweRestored(state, transaction, name, 'commit')
+}
+
+function oweRestored(state: ProtocolState, transaction: Transaction, name: string, verb: Verb): void {
+  const participant = present(state.participants.get(name), 'a branch has a participant that the log knows')
   participant.owed.set(transaction.xid, {
-    verb: 'commit',
+    verb,
     transaction,
     sentMs: undefined,
     attempts: 0,

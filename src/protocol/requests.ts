@@ -103,6 +103,8 @@ export interface BranchView {
   readonly attempts: number
   readonly lastError?: { readonly message: string; readonly timeMs: number } | undefined
   readonly evidence: Evidence
+  /** What the doubt costs at the participant, by its last scan. */
+  readonly cost?: string | undefined
 }
 
 export const TIMELINE_KINDS = [

@@ -11,16 +11,34 @@ import { Deadlines } from './deadlines.ts'
 import type { Effect } from './effects.ts'
 import type { Now, ReplyTo } from './events.ts'
 import type { Evidence, HeldBranch, Verb, Vote } from './messages.ts'
-import type { AbortCause, DecisionRecord, HeuristicRecord, ParticipantRecord, RequestRef } from './records.ts'
+import type {
+  AbortCause,
+  DecisionRecord,
+  HeuristicRecord,
+  OnePhaseRecord,
+  ParticipantRecord,
+  RequestRef,
+  SupersededRecord,
+} from './records.ts'
 import { RequestIndex } from './request-index.ts'
 import type { BranchState, TimelineEvent, WaitFor } from './requests.ts'
 
 /**
  * active: begun, no branches yet. preparing: votes are out. appending: the decision is posted; from here only
- * the log's answer moves it (R1). resolving: likewise, for an operator's abort. committing and aborting: decided,
- * not acknowledged by all. ended: acknowledged by all, its last record is not durable yet.
+ * the log's answer moves it (R1). resolving: likewise, for an operator's abort. handing_over: likewise, for the
+ * record of a one-phase commit. handed_over: only its participant can tell how it ends (R17). committing and
+ * aborting: decided, not acknowledged by all. ended: acknowledged by all, its last record is not durable yet.
  */
-export type Phase = 'active' | 'preparing' | 'appending' | 'resolving' | 'committing' | 'aborting' | 'ended'
+export type Phase =
+  | 'active'
+  | 'preparing'
+  | 'appending'
+  | 'resolving'
+  | 'handing_over'
+  | 'handed_over'
+  | 'committing'
+  | 'aborting'
+  | 'ended'
 
 export interface Branch {
   readonly participant: string
@@ -29,6 +47,8 @@ export interface Branch {
   attempts: number
   lastError: { readonly message: string; readonly timeMs: number } | undefined
   evidence: Evidence
+  /** While it is held prepared: what that costs, by the last scan. */
+  cost: string | undefined
 }
 
 export interface Waiter {
@@ -48,7 +68,14 @@ export interface Transaction {
   request: RequestRef | undefined
   phase: Phase
   decision: Verb | undefined
-  /** The append of its decision failed: nobody knows until the log is opened again (R6). */
+  /** The log has its decision record. */
+  recorded: boolean
+  /**
+   * The answer to its one-phase commit was lost (R17). What was sent may still be carried out, late: the witness
+   * that bars it stays for good.
+   */
+  answerLost: boolean
+  /** Nobody knows: until the log is opened again (R6), or until the participant can be asked (R17). */
   unknown: boolean
   cause: AbortCause | undefined
   message: string
@@ -93,6 +120,8 @@ export interface ParticipantState {
   /** Bound to the name in the log; empty where the participant has none. */
   resourceId: string
   keepsWitnesses: boolean
+  /** It commits an only branch at once where it may (R17). */
+  onePhase: boolean
   /** The log knows it: prepares may be sent. */
   known: boolean
   /** The present link, or undefined. */
@@ -151,6 +180,8 @@ export interface Replay {
   readonly epochs: readonly Epoch[]
   readonly forgottenThrough?: XidPosition | undefined
   readonly unended: readonly DecisionRecord[]
+  readonly handedOver: readonly OnePhaseRecord[]
+  readonly superseded?: SupersededRecord | undefined
   readonly heuristics: readonly HeuristicRecord[]
   readonly participants: readonly ParticipantRecord[]
   readonly keepsRequests: boolean
@@ -199,6 +230,8 @@ export function newTransaction(origin: TransactionOrigin): Transaction {
     request: undefined,
     phase: 'active',
     decision: undefined,
+    recorded: false,
+    answerLost: false,
     unknown: false,
     cause: undefined,
     message: '',
@@ -217,7 +250,15 @@ export function newTransaction(origin: TransactionOrigin): Transaction {
 }
 
 export function newBranch(participant: string, state: BranchState): Branch {
-  return { participant, state, vote: undefined, attempts: 0, lastError: undefined, evidence: 'none' }
+  return {
+    participant,
+    state,
+    vote: undefined,
+    attempts: 0,
+    lastError: undefined,
+    evidence: 'none',
+    cost: undefined,
+  }
 }
 
 export function newParticipant(name: string): ParticipantState {
@@ -226,6 +267,7 @@ export function newParticipant(name: string): ParticipantState {
     kind: '',
     resourceId: '',
     keepsWitnesses: false,
+    onePhase: false,
     known: false,
     link: undefined,
     admitting: undefined,

@@ -10,7 +10,9 @@
  *   deciding.ts    commit (append, then answer) and abort (presumed)
  *   delivering.ts  phase two: deliveries, acknowledgements, broken pledges
  *   ending.ts      the end record
+ *   one-phase.ts   a single branch commits by itself (R17)
  *   links.ts       participants that come and go
+ *   superseding.ts a log that turns out to be an old copy (R11)
  *   holding.ts     what participants hold prepared, and presumption
  *   lookup.ts      what the log answers when it is asked for an xid
  *   operator.ts    an operator's decision (R15)
@@ -33,8 +35,10 @@ import { considerForgetting, releaseEnded } from './forgetting.ts'
 import { classifyHeld, receiveEvidence, receiveHeld, scanFailed, startScan } from './holding.ts'
 import { closeLink, openLink } from './links.ts'
 import { answerFound, getTransaction } from './lookup.ts'
+import { waitForOutcomes } from './one-phase.ts'
 import { resolveTransaction } from './operator.ts'
 import type { ProtocolState, Turn } from './state.ts'
+import { admissionRefused } from './superseding.ts'
 import { drainExpired, startDrain, tick } from './time.ts'
 import { receiveVote } from './voting.ts'
 
@@ -58,6 +62,7 @@ function dispatch(turn: Turn, event: Event): void {
     case 'append_failed':
       return appendFailed(turn, event.token, event.failure)
     case 'replayed':
+      waitForOutcomes(turn)
       return endReplayed(turn)
     case 'tick':
       return tick(turn)
@@ -111,6 +116,8 @@ function receiveMessage(turn: Turn, event: Extract<Event, { type: 'message' }>):
       return receiveHeld(turn, participant, message.branches, message.nextPageToken)
     case 'scan_failed':
       return scanFailed(turn, participant, message.message)
+    case 'admission_refused':
+      return admissionRefused(turn, participant, message)
     default:
       return unreachable(message)
   }

@@ -3,6 +3,7 @@ import { answerWaiters, decideAbort } from './deciding.ts'
 import { notDelivered, trouble } from './delivering.ts'
 import { expireInquiries } from './holding.ts'
 import { cutLink } from './links.ts'
+import { expireHandedOver, isHandedOver } from './one-phase.ts'
 import type { ParticipantState, ProtocolState, Transaction, Turn } from './state.ts'
 
 export function tick(turn: Turn): void {
@@ -25,6 +26,10 @@ function expire(turn: Turn, transaction: Transaction): void {
       message: 'its owner sent nothing for the idle timeout',
       retryable: true,
     })
+    return
+  }
+  if (isHandedOver(transaction)) {
+    expireHandedOver(turn, transaction)
     return
   }
   const silent = transaction.branches

@@ -9,9 +9,7 @@ export function viewOf(transaction: Transaction): TransactionView {
     xid: transaction.xid,
     state: stateOf(transaction),
     outcome: outcomeOf(transaction),
-    abortCause: transaction.cause,
-    abortMessage: transaction.message,
-    retryable: transaction.retryable,
+    ...abortOf(transaction),
     branches: transaction.branches.map(viewOfBranch),
     heuristic: transaction.heuristic,
     requestId: transaction.request?.requestId ?? '',
@@ -24,10 +22,24 @@ export function viewOf(transaction: Transaction): TransactionView {
   }
 }
 
+/** What was handed over keeps ready why it aborts, should it have aborted. */
+function abortOf(
+  transaction: Transaction,
+): Pick<TransactionView, 'abortCause' | 'abortMessage' | 'retryable'> {
+  if (transaction.decision !== 'abort') return { abortCause: undefined, abortMessage: '', retryable: false }
+  return {
+    abortCause: transaction.cause,
+    abortMessage: transaction.message,
+    retryable: transaction.retryable,
+  }
+}
+
 function stateOf(transaction: Transaction): TransactionState {
   switch (transaction.phase) {
     case 'appending':
     case 'resolving':
+    case 'handing_over':
+    case 'handed_over':
       return 'preparing'
     case 'ended':
       return transaction.decision === 'commit' ? 'committed' : 'aborted'
@@ -38,7 +50,8 @@ function stateOf(transaction: Transaction): TransactionState {
 
 function outcomeOf(transaction: Transaction): Outcome {
   if (transaction.unknown) return 'unknown'
-  if (transaction.decision === undefined) return 'pending'
+  // It may have committed long ago: that it is pending would be a guess (I7).
+  if (transaction.decision === undefined) return transaction.answerLost ? 'unknown' : 'pending'
   return transaction.decision === 'commit' ? 'committed' : 'aborted'
 }
 
@@ -50,6 +63,7 @@ function viewOfBranch(branch: Branch): BranchView {
     attempts: branch.attempts,
     lastError: branch.lastError,
     evidence: branch.evidence,
+    cost: branch.cost,
   }
 }
 
@@ -121,15 +135,17 @@ function timelineOf({ record, end, heuristics }: KeptTransaction): TransactionVi
 }
 
 /** An xid without a record: what may be said of it, and why. */
-export function viewWithoutRecord(xid: Xid, outcome: 'aborted' | 'unknown'): TransactionView {
+export function viewWithoutRecord(
+  xid: Xid,
+  outcome: 'aborted' | 'unknown',
+  reason = 'older than what the log has kept: nobody can say how it ended',
+): TransactionView {
   return {
     xid,
     state: 'aborted',
     outcome,
     abortMessage:
-      outcome === 'aborted'
-        ? 'presumed aborted: the log that issued it has no decision of it'
-        : 'older than what the log has kept: nobody can say how it ended',
+      outcome === 'aborted' ? 'presumed aborted: the log that issued it has no decision of it' : reason,
     retryable: false,
     branches: [],
     heuristic: false,

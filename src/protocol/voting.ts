@@ -4,6 +4,7 @@ import { decideAbort, decideReadOnly, postDecision } from './deciding.ts'
 import { sendDecision } from './delivering.ts'
 import { findHeld } from './holding.ts'
 import type { Vote } from './messages.ts'
+import { committedUnasked, handOver, isHandedOver, mayHandOver, receiveOnePhaseVote } from './one-phase.ts'
 import type { BranchWork } from './requests.ts'
 import type { Branch, ParticipantState, Transaction, Turn } from './state.ts'
 import { branchAt, newBranch, note, participantOf } from './state.ts'
@@ -24,6 +25,11 @@ export function prepareBranches(
       message: `participant "${lost.participant}" is not connected`,
       retryable: true,
     })
+    return
+  }
+  const [only] = work
+  if (only !== undefined && mayHandOver(turn, work)) {
+    handOver(turn, transaction, only, timeoutMs)
     return
   }
   transaction.votesMissing = work.length
@@ -50,6 +56,10 @@ export function receiveVote(turn: Turn, participant: ParticipantState, xid: Xid,
     if (vote.vote === 'yes') findHeld(turn, participant, { xid, prepareTimeMs: turn.now.wallMs })
     return
   }
+  if (isHandedOver(transaction)) {
+    receiveOnePhaseVote(turn, participant, transaction, vote)
+    return
+  }
   if (transaction.phase !== 'preparing' || branch.state !== 'preparing') {
     answerLateVote(turn, participant, transaction, branch, vote)
     return
@@ -64,6 +74,14 @@ export function receiveVote(turn: Turn, participant: ParticipantState, xid: Xid,
         cause: 'vote_no',
         message: `participant "${participant.name}" voted no: ${vote.message}`,
         retryable: vote.retryable,
+      })
+      return
+    case 'committed':
+      committedUnasked(turn, participant, transaction, branch)
+      decideAbort(turn, transaction, {
+        cause: 'vote_no',
+        message: `participant "${participant.name}" committed on its own`,
+        retryable: false,
       })
       return
     case 'read_only':
@@ -95,6 +113,10 @@ function answerLateVote(
   if (!aborts || vote.vote === 'read_only') return
   branch.vote ??= vote
   if (vote.vote === 'no') return
+  if (vote.vote === 'committed') {
+    committedUnasked(turn, participant, transaction, branch)
+    return
+  }
   note(turn, transaction, 'voted', participant.name, 'yes, after the abort')
   if (transaction.phase === 'ended') {
     findHeld(turn, participant, { xid: transaction.xid, prepareTimeMs: turn.now.wallMs })

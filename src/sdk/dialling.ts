@@ -21,13 +21,7 @@ export function resolveAddress(given: string | undefined, environment = process.
 export type DiallingLimits = ConnectionLimits & Pick<Limits, 'backoffMinMs' | 'backoffMaxMs'>
 
 export function channelOptions(limits: DiallingLimits): ChannelOptions {
-  return {
-    ...clientOptions(limits, { reconnectMaxMs: limits.backoffMaxMs }),
-    // Whoever closes a client closes its connection, not one that is shared with another client.
-    'grpc.use_local_subchannel_pool': 1,
-    // http_proxy is meant for the web: a daemon on loopback or a unix socket isn't behind it.
-    'grpc.enable_http_proxy': 0,
-  }
+  return clientOptions(limits, { reconnectMaxMs: limits.backoffMaxMs })
 }
 
 /** Exponential back-off with full jitter: between 0 and min * 2^failures, at most max. */

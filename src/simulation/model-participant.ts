@@ -32,6 +32,7 @@ export class ModelParticipant implements Participant {
   readonly #resource: Resource
   readonly #slips: Slips
   readonly #pledgeTtlMs: number
+  readonly #onePhase: boolean
 
   constructor(options: {
     readonly world: World
@@ -40,20 +41,22 @@ export class ModelParticipant implements Participant {
     readonly slips: Slips
     /** Of the pledges that have one. */
     readonly pledgeTtlMs: number
+    readonly onePhase: boolean
   }) {
     this.#world = options.world
     this.#process = options.process
     this.#resource = options.resource
     this.#slips = options.slips
     this.#pledgeTtlMs = options.pledgeTtlMs
+    this.#onePhase = options.onePhase
   }
 
   async describe(): Promise<ParticipantDescription> {
     const { name, keepsWitnesses } = this.#resource
-    return { kind: 'model', resourceId: `resource-${name}`, keepsWitnesses }
+    return { kind: 'model', resourceId: `resource-${name}`, keepsWitnesses, onePhase: this.#onePhase }
   }
 
-  async prepare({ xid, work }: PrepareRequest): Promise<Vote> {
+  async prepare({ xid, work, onePhase }: PrepareRequest): Promise<Vote> {
     const { random } = this.#world
     const hangs = this.#fails('prepare_hung')
     await this.#atResource(hangs ? random.between(40, 200) : random.between(0.1, 3))
@@ -61,7 +64,10 @@ export class ModelParticipant implements Participant {
     const drawn = random.unit()
     if (drawn < 0.06) return vote.no('not enough', { retryable: drawn < 0.03 })
     if (drawn < 0.16) return vote.readOnly()
-    const voted = this.#pledge(xid, new TextDecoder().decode(work))
+    const key = new TextDecoder().decode(work)
+    // It may pledge all the same.
+    if (onePhase && random.chance(0.8)) return this.#commitAtOnce(xid, key)
+    const voted = this.#pledge(xid, key)
     if (voted.vote === 'yes' && this.#slips.votesBeforeForce !== true)
       await this.#resource.forced(this.#process)
     return voted
@@ -104,15 +110,29 @@ export class ModelParticipant implements Participant {
 
   /** Runs at the resource in one piece, as a statement does. */
   #pledge(xid: string, key: string): Vote {
-    const { live } = this.#resource
-    if (live.prepared.has(xid)) return vote.yes()
-    if (live.witnesses.has(xid) && this.#slips.acceptsLatePrepare !== true) {
+    if (this.#resource.live.prepared.has(xid)) return vote.yes()
+    const refused = this.#refusal(xid, key)
+    if (refused !== undefined) return refused
+    this.#resource.pledge(xid, { key, timeMs: this.#world.time.wallMs })
+    return this.#world.random.chance(0.15) ? vote.yes({ pledgeTtlMs: this.#pledgeTtlMs }) : vote.yes()
+  }
+
+  async #commitAtOnce(xid: string, key: string): Promise<Vote> {
+    const refused = this.#refusal(xid, key)
+    if (refused !== undefined) return refused
+    this.#resource.commit(xid)
+    await this.#resource.forced(this.#process)
+    if (this.#fails('result_unknown_after'))
+      throw new PledgedError('OUTCOME_UNKNOWN', 'the connection was lost')
+    return vote.committed()
+  }
+
+  #refusal(xid: string, key: string): Vote | undefined {
+    if (this.#resource.live.witnesses.has(xid) && this.#slips.acceptsLatePrepare !== true) {
       return vote.no('it has ended here: the prepare comes too late')
     }
     const holder = this.#resource.holderOf(key)
-    if (holder !== undefined) return vote.no(`${key} is held by ${holder}`, { retryable: true })
-    this.#resource.pledge(xid, { key, timeMs: this.#world.time.wallMs })
-    return this.#world.random.chance(0.15) ? vote.yes({ pledgeTtlMs: this.#pledgeTtlMs }) : vote.yes()
+    return holder === undefined ? undefined : vote.no(`${key} is held by ${holder}`, { retryable: true })
   }
 
   async #end(end: () => BranchEnding): Promise<BranchEnding> {

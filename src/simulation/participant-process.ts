@@ -25,6 +25,8 @@ export interface ParticipantPlan {
   readonly link: 'attached' | 'dialled'
   readonly resource: 'embedded' | 'server'
   readonly keepsWitnesses: boolean
+  /** It commits an only branch at once (R17). */
+  readonly onePhase: boolean
   readonly pledgeTtlMs: number
 }
 
@@ -79,6 +81,7 @@ export class ParticipantProcess {
       resource: this.resource,
       slips: this.#slips,
       pledgeTtlMs,
+      onePhase: this.plan.onePhase,
     })
     const host = new ParticipantHost({
       name,
@@ -164,8 +167,8 @@ export class ParticipantProcess {
   #farEnd(life: Life): FarEnd {
     let session: HostSession | undefined
     return {
-      welcomed: (link: SimLink, _welcome: Welcome) => {
-        session = life.host.attach({ replied: (messages) => link.reply(messages) })
+      welcomed: (link: SimLink, welcome: Welcome) => {
+        session = life.host.attach({ replied: (messages) => link.reply(messages) }, welcome)
       },
       received: (messages: readonly CoordinatorMessage[]) => session?.receive(messages),
       closed: (_reason, retryAfterMs) => {

@@ -81,9 +81,15 @@ function drawParticipants(random: SeededRandom, limits: Limits): ParticipantPlan
     name,
     link: random.pick(['attached', 'dialled']),
     resource: random.pick(['embedded', 'server']),
-    keepsWitnesses: random.chance(0.8),
+    ...drawWitnesses(random),
     pledgeTtlMs: limits.pledgeMarginMs + random.between(0, 15),
   }))
+}
+
+/** R17 asks for witnesses. */
+function drawWitnesses(random: SeededRandom): Pick<ParticipantPlan, 'keepsWitnesses' | 'onePhase'> {
+  const keepsWitnesses = random.chance(0.8)
+  return { keepsWitnesses, onePhase: keepsWitnesses && random.chance(0.6) }
 }
 
 const KINDS: readonly ClientKind[] = [
@@ -105,8 +111,9 @@ function drawClients(
 ): ClientPlan[] {
   const count = 3 + random.below(12)
   return Array.from({ length: count }, (_, index) => {
+    const branchShare = random.pick([0.75, 0.75, 0.2])
     const branches = participants
-      .filter(() => random.chance(0.75))
+      .filter(() => random.chance(branchShare))
       .map(({ name }) => ({ participant: name, work: new TextEncoder().encode(`key-${random.below(20)}`) }))
     return {
       kind: random.pick(KINDS),

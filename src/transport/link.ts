@@ -1,6 +1,8 @@
 /**
- * The link port: one connection to one participant, whatever carries it. Messages of one link arrive in the
- * order they were sent, each at most once; when a link closes, those under way may or may not have arrived.
+ * The link port: one connection to one participant, whatever carries it. Messages of one link about one xid arrive
+ * in the order they were sent, each at most once; when a link closes, those under way may or may not have arrived.
+ * Where each message is a call of its own (./unary), messages about different xids keep no order, and an abort may
+ * arrive before the prepare of its xid, which is then barred, or given up.
  *
  * A link does not retry, does not reconnect, and never calls back from within `send`.
  */

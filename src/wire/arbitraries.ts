@@ -39,12 +39,15 @@ export const votes: fc.Arbitrary<Vote> = fc.oneof(
   fc.record({ vote: fc.constant('yes' as const), pledgeTtlMs: optional(durationsMs) }),
   fc.record({ vote: fc.constant('no' as const), message: texts, retryable: fc.boolean() }),
   fc.record({ vote: fc.constant('read_only' as const) }),
+  fc.record({ vote: fc.constant('committed' as const) }),
 )
 
 /** Another log's xid need not be well-formed. */
 const heldBranches: fc.Arbitrary<HeldBranch> = fc.record({
   xid: fc.oneof(xids, texts),
   prepareTimeMs: timesMs,
+  cost: optional(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 })),
+  logSeenTimeMs: optional(timesMs),
 })
 
 const branches: fc.Arbitrary<BranchView> = fc.record({
@@ -54,6 +57,7 @@ const branches: fc.Arbitrary<BranchView> = fc.record({
   attempts: fc.nat(),
   lastError: optional(fc.record({ message: texts, timeMs: timesMs })),
   evidence: evidences,
+  cost: optional(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 })),
 })
 
 export const transactionViews: fc.Arbitrary<TransactionView> = fc.record({
@@ -89,7 +93,13 @@ export const requestNames: fc.Arbitrary<RequestName> = fc.record({
 })
 
 export const coordinatorMessages: fc.Arbitrary<CoordinatorMessage> = fc.oneof(
-  fc.record({ type: fc.constant('prepare' as const), xid: xids, work: works, timeoutMs: durationsMs }),
+  fc.record({
+    type: fc.constant('prepare' as const),
+    xid: xids,
+    work: works,
+    timeoutMs: durationsMs,
+    onePhase: optional(fc.constant(true)),
+  }),
   fc.record({ type: fc.constant('commit' as const), xid: xids }),
   fc.record({ type: fc.constant('abort' as const), xid: xids }),
   fc.record({ type: fc.constant('evidence_question' as const), xid: xids }),
@@ -123,4 +133,9 @@ export const participantMessages: fc.Arbitrary<ParticipantMessage> = fc.oneof(
     nextPageToken: texts,
   }),
   fc.record({ type: fc.constant('scan_failed' as const), message: texts }),
+  fc.record({
+    type: fc.constant('admission_refused' as const),
+    superseded: fc.boolean(),
+    message: texts,
+  }),
 )

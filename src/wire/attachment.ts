@@ -24,12 +24,12 @@ export interface Admission {
 }
 
 export function helloToProto(identity: ParticipantIdentity): Hello {
-  return { ...identity, protocolVersion: PROTOCOL_VERSION }
+  return { ...identity, onePhase: identity.onePhase ?? false, protocolVersion: PROTOCOL_VERSION }
 }
 
 /** Throws INVALID_REQUEST with the field that is wrong. */
 export function helloFromProto(hello: Hello): ParticipantIdentity {
-  const { name, kind, instanceId, resourceId, keepsWitnesses, protocolVersion } = hello
+  const { name, kind, instanceId, resourceId, keepsWitnesses, onePhase, protocolVersion } = hello
   if (protocolVersion !== PROTOCOL_VERSION) {
     throw new PledgedError(
       'INVALID_REQUEST',
@@ -45,7 +45,8 @@ export function helloFromProto(hello: Hello): ParticipantIdentity {
   requireName('kind', kind)
   requireName('instance_id', instanceId)
   requireName('resource_id', resourceId)
-  return { name, kind, instanceId, resourceId, keepsWitnesses }
+  const identity = { name, kind, instanceId, resourceId, keepsWitnesses }
+  return onePhase ? { ...identity, onePhase } : identity
 }
 
 function requireName(field: string, value: string): void {

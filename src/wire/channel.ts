@@ -40,6 +40,10 @@ export function clientOptions(
     ...commonOptions(limits),
     // The daemon's own limits hold, and a client can't know how they are set.
     'grpc.max_receive_message_length': -1,
+    // Whoever closes a client closes its connection, not one that is shared with another client.
+    'grpc.use_local_subchannel_pool': 1,
+    // http_proxy is meant for the web: what is on loopback or a unix socket isn't behind it.
+    'grpc.enable_http_proxy': 0,
     // Our own retries know what a repeated request means; gRPC's don't.
     'grpc.enable_retries': 0,
     'grpc.initial_reconnect_backoff_ms': reconnectMinMs,

@@ -54,6 +54,7 @@ function addItem(batch: CoordinatorBatch, message: CoordinatorMessage): void {
         xid: message.xid,
         work: message.work,
         timeoutMs: Math.min(Math.max(Math.round(message.timeoutMs), 0), UINT32_MAX),
+        onePhase: message.onePhase ?? false,
       })
       return
     case 'evidence_question':
@@ -75,8 +76,9 @@ export function coordinatorMessages(batch: CoordinatorBatch): CoordinatorMessage
   const messages: CoordinatorMessage[] = []
   for (const { xid } of batch.commits) messages.push({ type: 'commit', xid: xidOf(xid) })
   for (const { xid } of batch.aborts) messages.push({ type: 'abort', xid: xidOf(xid) })
-  for (const { xid, work, timeoutMs } of batch.prepares) {
-    messages.push({ type: 'prepare', xid: xidOf(xid), work: ownBytes(work), timeoutMs })
+  for (const { xid, work, timeoutMs, onePhase } of batch.prepares) {
+    const prepare = { type: 'prepare', xid: xidOf(xid), work: ownBytes(work), timeoutMs } as const
+    messages.push(onePhase ? { ...prepare, onePhase } : prepare)
   }
   for (const { xid } of batch.evidenceQuestions) {
     messages.push({ type: 'evidence_question', xid: xidOf(xid) })

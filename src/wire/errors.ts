@@ -43,8 +43,8 @@ export function failureToProto(error: PledgedError): Failure {
   }
 }
 
-/** `address`: whom the call was made to, for the sentence of one that got no answer. */
-export function fromServiceError(error: unknown, address: string): PledgedError {
+/** `address`, `who`: to whom the call was made, for the sentence of one that got no answer. */
+export function fromServiceError(error: unknown, address: string, who = 'the daemon'): PledgedError {
   if (error instanceof PledgedError) return error
   if (!isServiceError(error)) return PledgedError.from(error)
   const info = errorInfoOf(error.metadata)
@@ -54,7 +54,7 @@ export function fromServiceError(error: unknown, address: string): PledgedError 
       metadata: info.metadata,
     })
   }
-  const { code, message } = meaningOf(error, address)
+  const { code, message } = meaningOf(error, address, who)
   return new PledgedError(code, message, { cause: error })
 }
 
@@ -79,19 +79,19 @@ function errorInfoOf(metadata: Metadata | undefined): ErrorInfo | undefined {
 }
 
 /** What a bare status of gRPC's means here. */
-function meaningOf(error: ServiceError, address: string): { code: ErrorCode; message: string } {
+function meaningOf(error: ServiceError, address: string, who: string): { code: ErrorCode; message: string } {
   const details = error.details === '' ? messageOf(error) : error.details
   if (isConnectionFailure(error)) {
     return {
       code: 'UNAVAILABLE',
-      message: `the daemon at ${address} can't be reached (${connectionFailure(details)}): is it running, and is this its address?`,
+      message: `${who} at ${address} can't be reached (${connectionFailure(details)}): is it running, and is this its address?`,
     }
   }
   switch (error.code) {
     case STATUS.DEADLINE_EXCEEDED:
       return {
         code: 'OUTCOME_UNKNOWN',
-        message: `the daemon at ${address} didn't answer in time: what was asked may have happened, ask again`,
+        message: `${who} at ${address} didn't answer in time: what was asked may have happened, ask again`,
       }
     case STATUS.CANCELLED:
       return {

@@ -49,6 +49,7 @@ describe('toJson', () => {
           attempts: 2,
           last_error: null,
           evidence: 'no_witness',
+          cost: '',
         },
       ],
       heuristic: false,

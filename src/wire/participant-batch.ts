@@ -13,7 +13,7 @@ import {
   type VoteItem,
 } from './generated/pledged/v1/participant_gateway_service.ts'
 import { boundedText } from './text.ts'
-import { fromTimestamp, toTimestamp } from './time.ts'
+import { fromOptionalTimestamp, fromTimestamp, toOptionalTimestamp, toTimestamp } from './time.ts'
 
 /** The order in which a receiver handles the groups of a batch: that of their field numbers. */
 const RANK = { vote: 1, result: 2, evidence_answer: 3 } as const
@@ -35,9 +35,7 @@ class ParticipantDraft implements BatchDraft<ParticipantMessage, AttachParticipa
 
   add(message: ParticipantMessage): boolean {
     const admitted =
-      message.type === 'held' || message.type === 'scan_failed'
-        ? this.#order.admitsLast()
-        : this.#order.admits(message.xid, RANK[message.type])
+      'xid' in message ? this.#order.admits(message.xid, RANK[message.type]) : this.#order.admitsLast()
     if (admitted) this.#addItem(message)
     return admitted
   }
@@ -77,6 +75,12 @@ class ParticipantDraft implements BatchDraft<ParticipantMessage, AttachParticipa
       case 'scan_failed':
         batch.scanFailure = { message: boundedText(message.message) }
         return
+      case 'admission_refused':
+        batch.admissionRefusal = {
+          superseded: message.superseded,
+          message: boundedText(message.message),
+        }
+        return
       default:
         unreachable(message)
     }
@@ -105,25 +109,43 @@ export function participantMessages(batch: ParticipantBatch): ParticipantMessage
   if (batch.scanFailure !== undefined) {
     messages.push({ type: 'scan_failed', message: boundedText(batch.scanFailure.message) })
   }
+  if (batch.admissionRefusal !== undefined) {
+    const { superseded, message } = batch.admissionRefusal
+    messages.push({ type: 'admission_refused', superseded, message: boundedText(message) })
+  }
   return messages
 }
 
 /** Shared with ParticipantService's unary ListPreparedBranches. */
 export function heldToProto(branch: HeldBranch, name: string): ProtoHeldBranch {
-  return { xid: branch.xid, branch: name, prepareTime: toTimestamp(branch.prepareTimeMs) }
+  const { xid, prepareTimeMs, cost, logSeenTimeMs } = branch
+  return {
+    xid,
+    branch: name,
+    prepareTime: toTimestamp(prepareTimeMs),
+    cost: boundedText(cost ?? ''),
+    logSeenTime: toOptionalTimestamp(logSeenTimeMs),
+  }
 }
 
 /** A branch without a time counts as held since 1970: it is nobody's newest. */
 export function heldFromProto(branch: ProtoHeldBranch): HeldBranch {
-  const { xid, prepareTime } = branch
-  return { xid, prepareTimeMs: prepareTime === undefined ? 0 : fromTimestamp('prepare_time', prepareTime) }
+  const { xid, prepareTime, cost, logSeenTime } = branch
+  return {
+    xid,
+    prepareTimeMs: fromOptionalTimestamp('prepare_time', prepareTime) ?? 0,
+    ...(cost === '' ? {} : { cost: boundedText(cost) }),
+    ...(logSeenTime === undefined ? {} : { logSeenTimeMs: fromTimestamp('log_seen_time', logSeenTime) }),
+  }
 }
 
 function bytesOf(message: ParticipantMessage): number {
   if (message.type === 'held') {
     let bytes = ITEM_OVERHEAD_BYTES + textBytesMax(message.nextPageToken)
     // The branch's name, of 32 characters at most, goes with each.
-    for (const { xid } of message.branches) bytes += 2 * ITEM_OVERHEAD_BYTES + textBytesMax(xid)
+    for (const { xid, cost = '' } of message.branches) {
+      bytes += 3 * ITEM_OVERHEAD_BYTES + textBytesMax(xid) + textBytesMax(boundedText(cost))
+    }
     return bytes
   }
   const xidBytes = 'xid' in message ? message.xid.length : 0
@@ -148,6 +170,8 @@ function voteItem(xid: string, vote: Vote): VoteItem {
       return { xid, vote: ProtoVote.NO, message: boundedText(vote.message), retryable: vote.retryable }
     case 'read_only':
       return { ...item, vote: ProtoVote.READ_ONLY }
+    case 'committed':
+      return { ...item, vote: ProtoVote.COMMITTED }
     default:
       return unreachable(vote)
   }
@@ -161,10 +185,12 @@ function voteOf(item: VoteItem): Vote {
       return { vote: 'no', message: boundedText(item.message), retryable: item.retryable }
     case ProtoVote.READ_ONLY:
       return { vote: 'read_only' }
+    case ProtoVote.COMMITTED:
+      return { vote: 'committed' }
     default:
       throw new PledgedError(
         'INVALID_REQUEST',
-        `the vote for ${item.xid} is ${item.vote}: it has to be VOTE_YES, VOTE_NO or VOTE_READ_ONLY`,
+        `the vote for ${item.xid} is ${item.vote}: it has to be VOTE_YES, VOTE_NO, VOTE_READ_ONLY or VOTE_COMMITTED`,
       )
   }
 }

@@ -5,6 +5,7 @@ import type { Vote } from '../protocol/messages.ts'
 import type { Answer, BranchView, TimelineEvent, TransactionView } from '../protocol/requests.ts'
 import { abortCauses, branchStates, evidence, outcomes, timelineKinds, transactionStates } from './enums.ts'
 import type * as proto from './generated/pledged/v1/transaction.ts'
+import { boundedText } from './text.ts'
 import { fromOptionalTimestamp, fromTimestamp, toOptionalTimestamp, toTimestamp } from './time.ts'
 import { optionalVoteFromProto, voteToProto } from './votes.ts'
 
@@ -83,6 +84,7 @@ function branchToProto(branch: BranchView): proto.Branch {
         ? undefined
         : { message: branch.lastError.message, time: toTimestamp(branch.lastError.timeMs) },
     evidence: evidence.toProto(branch.evidence),
+    cost: boundedText(branch.cost ?? ''),
   }
 }
 
@@ -102,6 +104,7 @@ function branchFromProto(branch: proto.Branch, xid: string): BranchView {
             timeMs: fromOptionalTimestamp('last_error.time', branch.lastError.time) ?? 0,
           },
     evidence: evidence.fromProto(branch.evidence),
+    ...(branch.cost !== '' && { cost: branch.cost }),
   }
 }
 

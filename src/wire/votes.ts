@@ -30,6 +30,8 @@ export function voteToProto(vote: Vote | undefined): VoteFields {
       }
     case 'read_only':
       return { ...fields, vote: ProtoVote.READ_ONLY }
+    case 'committed':
+      return { ...fields, vote: ProtoVote.COMMITTED }
     default:
       return unreachable(vote)
   }
@@ -44,6 +46,8 @@ export function optionalVoteFromProto(fields: VoteFields): Vote | undefined {
       return { vote: 'no', message: boundedText(fields.message), retryable: fields.retryable }
     case ProtoVote.READ_ONLY:
       return { vote: 'read_only' }
+    case ProtoVote.COMMITTED:
+      return { vote: 'committed' }
     default:
       return undefined
   }
@@ -55,6 +59,6 @@ export function voteFromProto(fields: VoteFields): Vote {
   if (vote !== undefined) return vote
   throw new PledgedError(
     'INVALID_REQUEST',
-    `vote is ${fields.vote}: it has to be VOTE_YES, VOTE_NO or VOTE_READ_ONLY`,
+    `vote is ${fields.vote}: it has to be VOTE_YES, VOTE_NO, VOTE_READ_ONLY or VOTE_COMMITTED`,
   )
 }

@@ -76,6 +76,8 @@ export class MemoryLog implements Log {
       epochs: this.#history.epochs,
       forgottenThrough: this.#history.forgottenThrough,
       unended: this.#history.unended,
+      handedOver: this.#history.handedOver,
+      superseded: this.#history.superseded,
       heuristics: this.#history.heuristics,
       participants: this.#history.participants,
       keepsRequests: this.#keepsRequests(),

@@ -158,7 +158,7 @@ function replay(opening: Opening, { table, meta, tail }: Checked, epoch: Epoch) 
     }
     position = rows.at(-1)?.position ?? tail.position
   }
-  const { epochs, forgottenThrough, unended, heuristics, participants } = history
+  const { epochs, forgottenThrough, unended, handedOver, superseded, heuristics, participants } = history
   const reads = { table, anchor: meta.anchor, forgottenThrough, tuning }
   const opened: OpenedLog = {
     logId: meta.logId,
@@ -166,6 +166,8 @@ function replay(opening: Opening, { table, meta, tail }: Checked, epoch: Epoch) 
     epochs,
     forgottenThrough,
     unended,
+    handedOver,
+    superseded,
     heuristics,
     participants,
     keepsRequests: keepsRequests(reads, unended),

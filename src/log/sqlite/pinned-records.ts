@@ -8,6 +8,7 @@ import type { StoredRecord } from '../stored-record.ts'
 
 export const EPOCHS = 'epochs'
 export const FORGOTTEN = 'forgotten'
+const SUPERSEDED = 'superseded'
 
 export class PinnedRecords {
   /** In the order of their oldest position: what is carried forward moves to the end. */
@@ -17,6 +18,7 @@ export class PinnedRecords {
   note(record: StoredRecord, position: number): void {
     switch (record.type) {
       case 'decision':
+      case 'one_phase':
       case 'operator':
         this.#add(record.xid, position)
         return
@@ -31,6 +33,9 @@ export class PinnedRecords {
         return
       case 'participant':
         this.#replace(`participant ${record.name}`, position)
+        return
+      case 'superseded':
+        this.#replace(SUPERSEDED, position)
         return
       case 'epochs':
         // Each names one opening, until they are carried forward as one.

@@ -46,6 +46,10 @@ function formatRecord(record: LogRecord): string {
   switch (record.type) {
     case 'decision':
       return `decision ${short(record.xid)} commit [${record.branches.join(' ')}]`
+    case 'one_phase':
+      return `one_phase ${short(record.xid)} ${record.participant}`
+    case 'superseded':
+      return `superseded, by ${record.participant}`
     case 'end':
       return `end ${short(record.xid)}`
     case 'aborted':
@@ -62,7 +66,8 @@ function formatRecord(record: LogRecord): string {
 function formatMessage(message: CoordinatorMessage): string {
   if (message.type === 'list_prepared')
     return `list_prepared${message.pageToken === '' ? '' : ` ${message.pageToken}`}`
-  return `${message.type} ${short(message.xid)}`
+  const how = message.type === 'prepare' && message.onePhase === true ? ', one phase' : ''
+  return `${message.type} ${short(message.xid)}${how}`
 }
 
 function formatView(view: TransactionView): string {

@@ -94,6 +94,13 @@ const PARTICIPANTS: Parsers = {
   },
   scanfailed: ({ run, words: [name = ''], options }) =>
     message(run, name, { type: 'scan_failed', message: 'busy' }, options),
+  refuse: ({ run, words: [name = '', why], options }) =>
+    message(
+      run,
+      name,
+      { type: 'admission_refused', superseded: why === 'superseded', message: 'it has seen epoch 9-zzzz' },
+      options,
+    ),
   scan: ({ words: [participant = ''] }) => ({ type: 'scan', participant }),
   deliver: ({ words: [participant = ''] }) => ({ type: 'deliver', participant }),
 }
@@ -120,6 +127,7 @@ function attach(run: Run, name: string, options: Record<string, string>): Event 
       instanceId: `i${link}`,
       resourceId: options.resource ?? `${name}-db`,
       keepsWitnesses: options.witnesses !== 'no',
+      onePhase: options.onephase === 'yes',
     },
   }
 }
@@ -167,6 +175,8 @@ function voteOf(text: string, options: Record<string, string>): Vote {
       return { vote: 'no', message: options.reason ?? 'it can not', retryable: options.retryable === 'yes' }
     case 'read_only':
       return { vote: 'read_only' }
+    case 'committed':
+      return { vote: 'committed' }
     default:
       throw new Error(`a transcript has no vote "${text}"`)
   }

@@ -19,6 +19,7 @@ import type {
   HeuristicRecord,
   KeptTransaction,
   LogRecord,
+  OnePhaseRecord,
   ParticipantRecord,
 } from '../records.ts'
 import { replay } from '../replay.ts'
@@ -106,12 +107,20 @@ export class Run {
   #open(): ProtocolState {
     const ended = new Set(this.durable.filter((record) => record.type === 'end').map((record) => record.xid))
     const decisions = this.durable.filter((record): record is DecisionRecord => record.type === 'decision')
+    const concluded = new Set<string>()
+    for (const record of this.durable) {
+      if (record.type === 'decision' || record.type === 'aborted') concluded.add(record.xid)
+    }
     return replay(
       {
         logId: LOG_ID,
         epoch: EPOCHS[this.epochIndex] as Epoch,
         epochs: EPOCHS.slice(0, this.epochIndex + 1),
         forgottenThrough: this.forgottenThrough,
+        handedOver: this.durable.filter(
+          (record): record is OnePhaseRecord => record.type === 'one_phase' && !concluded.has(record.xid),
+        ),
+        superseded: this.durable.find((record) => record.type === 'superseded'),
         unended: decisions.filter((record) => !ended.has(record.xid)),
         heuristics: this.durable.filter((record): record is HeuristicRecord => record.type === 'heuristic'),
         participants: this.durable.filter(

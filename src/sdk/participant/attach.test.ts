@@ -19,7 +19,7 @@ import {
   welcomeToProto,
 } from '../../wire/index.ts'
 import { type AttachmentEvent, attachParticipant } from './attach.ts'
-import { type Participant, vote } from './participant.ts'
+import { type CoordinatorIdentity, type Participant, supersededError, vote } from './participant.ts'
 
 type Stream = ServerDuplexStream<AttachParticipantRequest, AttachParticipantResponse>
 
@@ -304,6 +304,45 @@ describe('attachParticipant', () => {
     const { attachment, events } = attachTo(gateway, new Unwell())
     await gateway.until(() => events.length === 2)
     expect(events[0]).toMatchObject({ type: 'failed', reason: 'fsync is off: set it on' })
+    expect(events[1]).toMatchObject({ type: 'attached' })
+    await attachment.close()
+  })
+
+  it('doesn’t admit a coordinator with an old copy of its log (R11): tells it why, says so, and asks again', async () => {
+    const gateway = await startGateway()
+    class Wiser extends TestParticipant {
+      admits = 0
+      admit(coordinator: CoordinatorIdentity): Promise<void> {
+        this.admits += 1
+        return this.admits === 1 ? Promise.reject(supersededError(coordinator, '9-abcd')) : Promise.resolve()
+      }
+    }
+    const { attachment, events } = attachTo(gateway, new Wiser())
+    await gateway.until(() => events.length === 2)
+    expect(events[0]).toMatchObject({
+      type: 'refused',
+      reason: expect.stringContaining('opened in epoch 9-abcd') as string,
+      retryInMs: 21,
+      permanent: true,
+    })
+    expect(gateway.messages).toMatchObject([{ type: 'admission_refused', superseded: true }])
+    expect(events[1]).toMatchObject({ type: 'attached' })
+    await attachment.close()
+  })
+
+  it('tries again with back-off where it could not look a coordinator up', async () => {
+    const gateway = await startGateway()
+    class Unwell extends TestParticipant {
+      admits = 0
+      admit(): Promise<void> {
+        this.admits += 1
+        return this.admits === 1 ? Promise.reject(new Error('the database is down')) : Promise.resolve()
+      }
+    }
+    const { attachment, events } = attachTo(gateway, new Unwell())
+    await gateway.until(() => events.length === 2)
+    expect(events[0]).toMatchObject({ type: 'failed', reason: 'the database is down' })
+    expect(gateway.messages).toMatchObject([{ type: 'admission_refused', superseded: false }])
     expect(events[1]).toMatchObject({ type: 'attached' })
     await attachment.close()
   })

@@ -23,14 +23,17 @@ export type AttachmentEvent =
   | { readonly type: 'attached'; readonly address: string; readonly logId: LogId; readonly epoch: Epoch }
   /** It had been attached, and is not any more. */
   | { readonly type: 'detached'; readonly reason: string; readonly retryInMs: number }
-  /** The coordinator doesn't admit it. `permanent`: trying again will not help until somebody mends it. */
+  /**
+   * The coordinator doesn't admit it, or it doesn't admit the coordinator, which runs on an old copy of its log (R11).
+   * `permanent`: trying again will not help until somebody mends it.
+   */
   | {
       readonly type: 'refused'
       readonly reason: string
       readonly retryInMs: number
       readonly permanent: boolean
     }
-  /** The participant can't describe itself, or the coordinator can't be reached. */
+  /** The participant can't describe itself or look the coordinator up, or the coordinator can't be reached. */
   | { readonly type: 'failed'; readonly reason: string; readonly retryInMs: number }
 
 export interface AttachOptions {
@@ -143,7 +146,7 @@ class ParticipantAttachment implements Attachment {
       identity: described.identity,
       limits: this.#limits,
       timers: this.#timers,
-      onWelcome: ({ logId, epoch }) => {
+      onAdmitted: ({ logId, epoch }) => {
         this.#attached = true
         this.#tell({ type: 'attached', address: this.address, logId, epoch })
       },

@@ -25,7 +25,7 @@ import {
 } from '../../wire/index.ts'
 import { channelOptions, type DiallingLimits } from '../dialling.ts'
 import type { ParticipantHost } from './host.ts'
-import type { HostSession } from './session.ts'
+import type { AdmissionRefusal, HostSession } from './session.ts'
 
 export type AttachLimits = DiallingLimits &
   Pick<
@@ -39,17 +39,18 @@ export interface AttachmentStreamOptions {
   readonly identity: ParticipantIdentity
   readonly limits: AttachLimits
   readonly timers: Timers
-  readonly onWelcome: (admission: Admission) => void
+  /** The coordinator has admitted the participant, and the participant the coordinator. */
+  readonly onAdmitted: (admission: Admission) => void
 }
 
 /** How an attach ended. */
 export interface AttachmentEnd {
   readonly reason: string
-  /** It had been admitted. */
+  /** Both had admitted each other. */
   readonly attached: boolean
   /** The coordinator ended it on purpose: by a goodbye, or by a status that refuses. */
   readonly farewell?: Farewell | undefined
-  /** Refused for a reason that trying again doesn't change. */
+  /** Refused, from either side, for a reason that trying again doesn't change. */
   readonly permanent: boolean
 }
 
@@ -62,6 +63,8 @@ export class AttachmentStream {
   readonly #resolve: (end: AttachmentEnd) => void
   readonly #cancelTimer: () => void
   #session: HostSession | undefined
+  #admitted = false
+  #refusal: AdmissionRefusal | undefined
   #farewell: Farewell | undefined
   #over = false
 
@@ -96,6 +99,16 @@ export class AttachmentStream {
   /** Sends what is ready, and ends the stream. */
   async close(): Promise<void> {
     this.#session?.close()
+    await this.#hangUp()
+  }
+
+  /** R11: the coordinator is told why, and hears no more. */
+  #refused(refusal: AdmissionRefusal): void {
+    this.#refusal = refusal
+    void this.#hangUp()
+  }
+
+  async #hangUp(): Promise<void> {
     this.#writer.finish()
     this.#stream.end()
     const { timers, limits } = this.#options
@@ -138,12 +151,20 @@ export class AttachmentStream {
   #welcomed(admission: Admission): void {
     if (this.#session !== undefined) return
     this.#cancelTimer()
-    this.#options.onWelcome(admission)
-    this.#session = this.#options.host.attach({
-      replied: (messages) => this.#writer.send(messages),
-      saturated: () => this.#stream.pause(),
-      drained: () => this.#stream.resume(),
-    })
+    const { host, onAdmitted } = this.#options
+    this.#session = host.attach(
+      {
+        replied: (messages) => this.#writer.send(messages),
+        admitted: () => {
+          this.#admitted = true
+          onAdmitted(admission)
+        },
+        refused: (refusal) => this.#refused(refusal),
+        saturated: () => this.#stream.pause(),
+        drained: () => this.#stream.resume(),
+      },
+      admission,
+    )
   }
 
   #failed(error: Error): void {
@@ -160,6 +181,10 @@ export class AttachmentStream {
     this.#session?.close()
     this.#stream.cancel()
     this.#client.close()
-    this.#resolve({ reason, attached: this.#session !== undefined, farewell: this.#farewell, permanent })
+    this.#resolve(
+      this.#refusal === undefined
+        ? { reason, attached: this.#admitted, farewell: this.#farewell, permanent }
+        : { reason: this.#refusal.message, attached: false, permanent: this.#refusal.superseded },
+    )
   }
 }

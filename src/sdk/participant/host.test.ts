@@ -2,96 +2,19 @@ import { describe, expect, it } from 'vitest'
 import type { CrashPoint } from '../../base/crash-points.ts'
 import { PledgedError } from '../../base/errors.ts'
 import type { Xid } from '../../base/ids.ts'
-import { defaultLimits } from '../../base/limits.ts'
-import type { CoordinatorMessage, ParticipantMessage } from '../../protocol/messages.ts'
 import { ParticipantHost } from './host.ts'
-import { type BranchEnding, type Participant, vote } from './participant.ts'
-
-const done: BranchEnding = { result: 'done', message: '', evidence: 'none' }
-
-/** A participant that does what a test says, and nothing more. */
-function participantWith(verbs: Partial<Participant>): Participant {
-  return {
-    describe: () => Promise.resolve({ kind: 'test', resourceId: 'resource', keepsWitnesses: false }),
-    prepare: () => Promise.resolve(vote.yes()),
-    commit: () => Promise.resolve(done),
-    abort: () => Promise.resolve(done),
-    listPrepared: () => Promise.resolve({ branches: [], nextPageToken: '' }),
-    close: () => Promise.resolve(),
-    ...verbs,
-  }
-}
-
-function hostOf(
-  verbs: Partial<Participant>,
-  options: { concurrencyMax?: number; crash?: CrashPoint[] } = {},
-) {
-  return new ParticipantHost({
-    name: 'test',
-    participant: participantWith(verbs),
-    limits: {
-      ...defaultLimits,
-      participantConcurrencyMax: options.concurrencyMax ?? 100,
-      linkCloseTimeoutMs: 20,
-    },
-    crashPoints: { pass: (point) => options.crash?.push(point) },
-  })
-}
-
-/** A link's end that gathers replies, batch by batch. */
-class Replies {
-  readonly batches: (readonly ParticipantMessage[])[] = []
-  readonly signals: string[] = []
-  #changed: (() => void)[] = []
-
-  readonly replied = (messages: readonly ParticipantMessage[]): void => {
-    this.batches.push(messages)
-    for (const resolve of this.#changed.splice(0)) resolve()
-  }
-  readonly saturated = (): void => {
-    this.signals.push('saturated')
-  }
-  readonly drained = (): void => {
-    this.signals.push('drained')
-  }
-
-  async take(count: number): Promise<ParticipantMessage[]> {
-    while (this.batches.flat().length < count)
-      await new Promise<void>((resolve) => this.#changed.push(resolve))
-    return this.batches.flat()
-  }
-}
-
-/** Verbs that wait until the test lets them go. */
-class Gates {
-  readonly #gates = new Map<string, PromiseWithResolvers<void>>()
-
-  async pass(name: string): Promise<void> {
-    await this.#gate(name).promise
-  }
-
-  open(name: string): void {
-    this.#gate(name).resolve()
-  }
-
-  #gate(name: string): PromiseWithResolvers<void> {
-    const gate = this.#gates.get(name) ?? Promise.withResolvers<void>()
-    this.#gates.set(name, gate)
-    return gate
-  }
-}
-
-function xid(sequence: number): Xid {
-  return `k3f9qa7m2xw4.7-q3f9.${sequence}` as Xid
-}
-
-function prepare(sequence: number, timeoutMs = 60_000): CoordinatorMessage {
-  return { type: 'prepare', xid: xid(sequence), work: new Uint8Array([sequence]), timeoutMs }
-}
-
-async function turns(count: number): Promise<void> {
-  for (let turn = 0; turn < count; turn += 1) await new Promise((resolve) => setImmediate(resolve))
-}
+import { vote } from './participant.ts'
+import {
+  COORDINATOR,
+  done,
+  Gates,
+  hostOf,
+  participantWith,
+  prepare,
+  Replies,
+  turns,
+  xid,
+} from './test-host.ts'
 
 describe('ParticipantHost', () => {
   it('calls each verb with what was sent, and answers with what it returned', async () => {
@@ -121,7 +44,7 @@ describe('ParticipantHost', () => {
     })
     const replies = new Replies()
     host
-      .attach(replies)
+      .attach(replies, COORDINATOR)
       .receive([
         prepare(1),
         { type: 'commit', xid: xid(2) },
@@ -174,8 +97,13 @@ describe('ParticipantHost', () => {
       },
     })
     const replies = new Replies()
-    const session = host.attach(replies)
-    session.receive([prepare(1), { type: 'abort', xid: xid(1) }, prepare(2), { type: 'abort', xid: xid(2) }])
+    const session = host.attach(replies, COORDINATOR)
+    session.receive([prepare(1), prepare(2)])
+    await turns(1)
+    session.receive([
+      { type: 'abort', xid: xid(1) },
+      { type: 'abort', xid: xid(2) },
+    ])
     gates.open(xid(2))
     await replies.take(2)
     expect(calls).toEqual([`prepare ${xid(1)}`, `prepare ${xid(2)}`, `prepared ${xid(2)}`, `abort ${xid(2)}`])
@@ -187,7 +115,7 @@ describe('ParticipantHost', () => {
   it('sends the replies of one turn together', async () => {
     const replies = new Replies()
     hostOf({})
-      .attach(replies)
+      .attach(replies, COORDINATOR)
       .receive([prepare(1), prepare(2), prepare(3)])
     await replies.take(3)
     expect(replies.batches.map((batch) => batch.length)).toEqual([3])
@@ -207,7 +135,7 @@ describe('ParticipantHost', () => {
     })
     const replies = new Replies()
     host
-      .attach(replies)
+      .attach(replies, COORDINATOR)
       .receive([
         prepare(1),
         { type: 'commit', xid: xid(2) },
@@ -244,7 +172,7 @@ describe('ParticipantHost', () => {
   it('says that a no vote is retryable where the error says so', async () => {
     const replies = new Replies()
     hostOf({ prepare: () => Promise.reject(new PledgedError('UNAVAILABLE', 'busy')) })
-      .attach(replies)
+      .attach(replies, COORDINATOR)
       .receive([prepare(1)])
     expect(await replies.take(1)).toEqual([
       { type: 'vote', xid: xid(1), vote: { vote: 'no', message: 'busy', retryable: true } },
@@ -256,7 +184,7 @@ describe('ParticipantHost', () => {
     const host = hostOf({ prepare: nonsense, commit: nonsense, evidence: nonsense, listPrepared: nonsense })
     const replies = new Replies()
     host
-      .attach(replies)
+      .attach(replies, COORDINATOR)
       .receive([
         prepare(1),
         { type: 'commit', xid: xid(2) },
@@ -273,7 +201,7 @@ describe('ParticipantHost', () => {
   it('takes a yes whose time to live is no number for a no', async () => {
     const replies = new Replies()
     hostOf({ prepare: () => Promise.resolve({ vote: 'yes', pledgeTtlMs: Number.NaN }) })
-      .attach(replies)
+      .attach(replies, COORDINATOR)
       .receive([prepare(1)])
     expect((await replies.take(1))[0]).toMatchObject({ vote: { vote: 'no' } })
   })
@@ -281,7 +209,7 @@ describe('ParticipantHost', () => {
   it('answers that there is no evidence where the participant keeps none', async () => {
     const replies = new Replies()
     hostOf({})
-      .attach(replies)
+      .attach(replies, COORDINATOR)
       .receive([{ type: 'evidence_question', xid: xid(1) }])
     expect(await replies.take(1)).toMatchObject([{ type: 'evidence_answer', evidence: 'none' }])
   })
@@ -300,7 +228,7 @@ describe('ParticipantHost', () => {
       },
     })
     const replies = new Replies()
-    host.attach(replies).receive([
+    host.attach(replies, COORDINATOR).receive([
       { type: 'prepare', xid: bad, work: new Uint8Array(0), timeoutMs: 1_000 },
       { type: 'commit', xid: bad },
       { type: 'evidence_question', xid: bad },
@@ -340,17 +268,17 @@ describe('back-pressure of a host', () => {
       { concurrencyMax: 2 },
     )
     const replies = new Replies()
-    const session = host.attach(replies)
+    const session = host.attach(replies, COORDINATOR)
     session.receive([prepare(1)])
-    expect(replies.signals).toEqual([])
+    expect(replies.signals).toEqual(['admitted'])
     session.receive([prepare(2), prepare(3), prepare(4), { type: 'commit', xid: xid(9) }])
-    expect(replies.signals).toEqual(['saturated'])
+    expect(replies.signals).toEqual(['admitted', 'saturated'])
     expect(await replies.take(1)).toMatchObject([{ type: 'result', xid: xid(9) }])
     expect(running).toBe(2)
     for (const sequence of [1, 2, 3, 4]) gates.open(xid(sequence))
     await replies.take(5)
     expect(runningMax).toBe(2)
-    expect(replies.signals).toEqual(['saturated', 'drained'])
+    expect(replies.signals).toEqual(['admitted', 'saturated', 'drained'])
   })
 
   it('votes no for a prepare that waited longer than the coordinator does', async () => {
@@ -367,13 +295,11 @@ describe('back-pressure of a host', () => {
       { concurrencyMax: 1 },
     )
     const replies = new Replies()
-    host.attach(replies).receive([prepare(1), prepare(2, 0)])
-    await turns(1)
+    host.attach(replies, COORDINATOR).receive([prepare(1), prepare(2, 0)])
+    // It doesn't keep the coordinator waiting for the turn that it doesn't need.
+    expect(await replies.take(1)).toMatchObject([{ xid: xid(2), vote: { vote: 'no', retryable: true } }])
     gates.open(xid(1))
-    expect(await replies.take(2)).toMatchObject([
-      { xid: xid(1), vote: { vote: 'yes' } },
-      { xid: xid(2), vote: { vote: 'no', retryable: true } },
-    ])
+    expect((await replies.take(2))[1]).toMatchObject({ xid: xid(1), vote: { vote: 'yes' } })
     expect(prepared).toEqual([xid(1)])
   })
 
@@ -388,14 +314,14 @@ describe('back-pressure of a host', () => {
       },
       { concurrencyMax: 1 },
     )
-    host.attach(new Replies()).receive([prepare(1)])
+    host.attach(new Replies(), COORDINATOR).receive([prepare(1)])
     await turns(1)
     const replies = new Replies()
-    host.attach(replies)
-    expect(replies.signals).toEqual(['saturated'])
+    host.attach(replies, COORDINATOR)
+    expect(replies.signals).toEqual(['saturated', 'admitted'])
     gates.open(xid(1))
     await replies.take(1)
-    expect(replies.signals).toEqual(['saturated', 'drained'])
+    expect(replies.signals).toEqual(['saturated', 'admitted', 'drained'])
   })
 })
 
@@ -416,13 +342,13 @@ describe('a host between two links', () => {
       },
     })
     const old = new Replies()
-    const session = host.attach(old)
+    const session = host.attach(old, COORDINATOR)
     session.receive([prepare(1), { type: 'commit', xid: xid(2) }, prepare(3)])
     session.receive([{ type: 'commit', xid: xid(3) }])
     await turns(1)
     session.close()
     const replies = new Replies()
-    host.attach(replies).receive([{ type: 'abort', xid: xid(1) }])
+    host.attach(replies, COORDINATOR).receive([{ type: 'abort', xid: xid(1) }])
     for (const sequence of [1, 2, 3]) gates.open(xid(sequence))
     const answers = await replies.take(3)
     await turns(3)
@@ -452,7 +378,7 @@ describe('a host between two links', () => {
         return Promise.reject(new Error('close failed'))
       },
     })
-    host.attach(new Replies()).receive([
+    host.attach(new Replies(), COORDINATOR).receive([
       { type: 'commit', xid: xid(1) },
       { type: 'commit', xid: xid(2) },
     ])
@@ -466,7 +392,7 @@ describe('the crash points of a host', () => {
   it('are passed in the order of the protocol', async () => {
     const crash: CrashPoint[] = []
     const replies = new Replies()
-    const session = hostOf({}, { crash }).attach(replies)
+    const session = hostOf({}, { crash }).attach(replies, COORDINATOR)
     session.receive([prepare(1)])
     expect(crash).toEqual(['participant.prepare.received'])
     await replies.take(1)

@@ -1,11 +1,12 @@
 /**
- * The host turns what a coordinator sends into calls of a participant's verbs, and their results into replies.
- * It outlives its links: verbs of a link that broke may still be running when the next one attaches, and the
- * order within an xid holds across both.
+ * The host turns what a coordinator sends, on a link or by unary calls, into calls of a participant's verbs, and
+ * their results into replies. It outlives its links: verbs of a link that broke may still be running when the next
+ * one attaches, and the order within an xid holds across both.
  *
  * - Calls for different xids overlap; those for one xid run in the order they came.
  * - At most `participantConcurrencyMax` prepares run at once. Commits and aborts never wait for a slot, since
  *   what holds a slot may be waiting for a lock that one of them gives back.
+ * - An abort waits for the prepare of its xid, whose signal it fires.
  * - Replies of one turn of the event loop leave together.
  * - Whatever arrives and whatever the participant throws: nothing is thrown out of here, except by `describe`.
  */
@@ -13,6 +14,7 @@ import { assert } from '../../base/assert.ts'
 import { type CrashPoints, noCrashPoints } from '../../base/crash-points.ts'
 import { messageOf, PledgedError } from '../../base/errors.ts'
 import { isParticipantName, tryParseXid, type Xid } from '../../base/ids.ts'
+import { type Job, Lanes, Slots } from '../../base/lanes.ts'
 import { defaultLimits, type Limits } from '../../base/limits.ts'
 import {
   type Clock,
@@ -22,10 +24,16 @@ import {
   systemTimers,
   type Timers,
 } from '../../base/ports.ts'
-import type { CoordinatorMessage, ParticipantIdentity } from '../../protocol/messages.ts'
-import { type Job, Lanes, Slots } from './lanes.ts'
-import type { Participant } from './participant.ts'
-import { type HostListener, type HostSession, Session } from './session.ts'
+import type {
+  CoordinatorMessage,
+  ParticipantIdentity,
+  ParticipantMessage,
+  Verb,
+} from '../../protocol/messages.ts'
+import { Call, type Caller } from './caller.ts'
+import type { CoordinatorIdentity, Participant } from './participant.ts'
+import { Preparation, Preparations, type PrepareMessage } from './preparation.ts'
+import { type AdmissionRefusal, type HostListener, type HostSession, Session } from './session.ts'
 import * as verbs from './verbs.ts'
 
 export interface HostOptions {
@@ -46,6 +54,7 @@ export class ParticipantHost {
   readonly #prepareMax: number
   readonly #closeTimeoutMs: number
   readonly #lanes = new Lanes()
+  readonly #preparations = new Preparations<Caller>()
   readonly #clock: Clock
   readonly #timers: Timers
   readonly #crashPoints: CrashPoints
@@ -74,24 +83,66 @@ export class ParticipantHost {
 
   /** Asked before each attach. Throws what the participant throws: the sentence that mends what is wrong. */
   async describe(): Promise<ParticipantIdentity> {
-    const { kind, resourceId, keepsWitnesses } = await this.#participant.describe()
+    const { kind, resourceId, keepsWitnesses, onePhase = false } = await this.#participant.describe()
     if (typeof kind !== 'string' || typeof resourceId !== 'string' || resourceId === '') {
       throw new PledgedError(
         'INVALID_REQUEST',
         `participant "${this.name}" described itself without a kind or a resourceId: a resource needs a durable name of its own`,
       )
     }
-    return { name: this.name, instanceId: this.#instanceId, kind, resourceId, keepsWitnesses }
+    if (onePhase && !keepsWitnesses) {
+      throw new PledgedError(
+        'INVALID_REQUEST',
+        `participant "${this.name}" says onePhase without keepsWitnesses: without a witness nobody could learn how a transaction ended whose vote was lost`,
+      )
+    }
+    const identity = { name: this.name, instanceId: this.#instanceId, kind, resourceId, keepsWitnesses }
+    return onePhase ? { ...identity, onePhase } : identity
   }
 
-  /** Serves a link that the coordinator has admitted. It takes the place of an earlier one. */
-  attach(listener: HostListener): HostSession {
+  /**
+   * Serves a link on which the coordinator has said who it is. It takes the place of an earlier one. What comes on it
+   * waits until the participant admits the coordinator (R11).
+   */
+  attach(listener: HostListener, coordinator: CoordinatorIdentity): HostSession {
     this.#session?.close()
-    this.#session = new Session(listener, this.#timers, this.#crashPoints, (session, messages) =>
-      this.#receive(session, messages),
-    )
-    if (this.#preparing >= this.#prepareMax) listener.saturated?.()
-    return this.#session
+    const session = new Session({
+      listener,
+      timers: this.#timers,
+      crashPoints: this.#crashPoints,
+      receive: (asking, messages) => {
+        for (const message of messages) this.#take(asking, message)
+      },
+      ended: (gone) => this.#preparations.abandonOf(gone, 'the link to the coordinator is gone'),
+    })
+    this.#session = session
+    if (this.saturated) listener.saturated?.()
+    if (this.#participant.admit === undefined) session.admit()
+    else void this.#introduce(session, coordinator)
+    return session
+  }
+
+  /** R11: why the participant doesn't admit the coordinator; undefined where it does. One at a time. */
+  admit(coordinator: CoordinatorIdentity): Promise<AdmissionRefusal | undefined> {
+    return new Promise((resolve) => {
+      this.#lanes.run('admission', async () => resolve(await verbs.admit(this.#participant, coordinator)))
+    })
+  }
+
+  /**
+   * One message, outside of any link, and its answer: undefined where there is none to give. `signal`: the caller has
+   * hung up. Whoever asks has seen to the coordinator's admission.
+   */
+  ask(message: CoordinatorMessage, signal: AbortSignal): Promise<ParticipantMessage | undefined> {
+    const call = new Call({ timers: this.#timers, crashPoints: this.#crashPoints })
+    const hangUp = (): void => {
+      call.close()
+      this.#preparations.abandonOf(call, 'the coordinator has given up the call')
+    }
+    if (signal.aborted) hangUp()
+    else signal.addEventListener('abort', hangUp, { once: true })
+    this.#take(call, message)
+    return call.answered.finally(() => signal.removeEventListener('abort', hangUp))
   }
 
   /** Prepares that are running or waiting for a slot have reached the limit. */
@@ -121,37 +172,39 @@ export class ParticipantHost {
     cancel()
   }
 
-  #receive(session: Session, messages: readonly CoordinatorMessage[]): void {
-    for (const message of messages) this.#take(session, message)
+  async #introduce(session: Session, coordinator: CoordinatorIdentity): Promise<void> {
+    const refusal = await this.admit(coordinator)
+    if (refusal === undefined) session.admit()
+    else session.refuse(refusal)
   }
 
-  #take(session: Session, message: CoordinatorMessage): void {
+  #take(caller: Caller, message: CoordinatorMessage): void {
     if (message.type === 'list_prepared') {
-      this.#run(session, 'scan', async () =>
-        session.reply(await verbs.listPrepared(this.#participant, message.pageSize, message.pageToken)),
+      this.#run(caller, 'scan', async () =>
+        caller.reply(await verbs.listPrepared(this.#participant, message.pageSize, message.pageToken)),
       )
       return
     }
     // An xid becomes part of file names, gids and SQL: participants are never shown a malformed one.
     if (tryParseXid(message.xid) === undefined) {
-      refuseMalformed(session, message)
+      refuseMalformed(caller, message)
       return
     }
     switch (message.type) {
       case 'prepare':
-        this.#takePrepare(session, message)
+        this.#takePrepare(caller, message)
         return
       case 'commit':
       case 'abort':
-        this.#takeDecision(session, message.type, message.xid)
+        this.#takeDecision(caller, message.type, message.xid)
         return
       case 'evidence_question':
-        this.#run(session, message.xid, async () =>
-          session.reply(await verbs.giveEvidence(this.#participant, message.xid)),
+        this.#run(caller, message.xid, async () =>
+          caller.reply(await verbs.giveEvidence(this.#participant, message.xid)),
         )
         return
       case 'forget':
-        this.#run(session, message.xid, () => verbs.forget(this.#participant, message.xid))
+        this.#run(caller, message.xid, () => verbs.forget(this.#participant, message.xid))
         return
       default:
         // A newer coordinator's message: nothing here can answer it.
@@ -159,72 +212,75 @@ export class ParticipantHost {
     }
   }
 
-  #takePrepare(session: Session, message: CoordinatorMessage & { type: 'prepare' }): void {
+  #takePrepare(caller: Caller, message: PrepareMessage): void {
     this.#crashPoints.pass('participant.prepare.received')
-    const receivedMs = this.#clock.monotonicMs()
+    const preparation = new Preparation(message, { clock: this.#clock, timers: this.#timers })
+    this.#preparations.add(preparation, caller)
     this.#preparing += 1
-    if (this.#preparing === this.#prepareMax) session.listener.saturated?.()
+    if (this.#preparing === this.#prepareMax) this.#session?.listener.saturated?.()
     this.#lanes.run(message.xid, async () => {
-      await this.#prepareSlots.take()
+      const slot = await this.#prepareSlots.take(() => preparation.signal)
       try {
-        await this.#prepare(session, message, receivedMs)
+        await this.#prepare(caller, preparation)
       } finally {
-        this.#prepareSlots.give()
+        if (slot) this.#prepareSlots.give()
+        preparation.ended()
+        this.#preparations.remove(preparation)
         this.#preparing -= 1
         if (this.#preparing === this.#prepareMax - 1) this.#session?.listener.drained?.()
+        caller.finished()
       }
     })
   }
 
-  async #prepare(
-    session: Session,
-    { xid, work, timeoutMs }: CoordinatorMessage & { type: 'prepare' },
-    receivedMs: number,
-  ): Promise<void> {
+  async #prepare(caller: Caller, preparation: Preparation): Promise<void> {
     // The coordinator aborts what was under way on a link that broke: don't pledge for nothing.
-    if (session.closed) return
-    const waitedMs = this.#clock.monotonicMs() - receivedMs
-    if (waitedMs >= timeoutMs) {
-      session.reply(verbs.noVote(xid, 'the prepare timed out while it waited for its turn', true))
+    if (caller.closed) return
+    const { pointless } = preparation
+    if (pointless !== undefined) {
+      caller.reply(verbs.noVote(preparation.message.xid, pointless, true))
       return
     }
-    const vote = await verbs.prepare(this.#participant, { xid, work, timeoutMs: timeoutMs - waitedMs })
+    const answer = await verbs.prepare(this.#participant, preparation.request())
     // A pledge made after the next link's scan would be found only by a later one. Told at once, as a late
     // yes, it is answered with abort. No other kind of reply may cross over: they answer what that link asked.
-    const target = session.closed ? this.#session : session
-    target?.reply(vote)
+    const crossing = caller.closed && answer.type === 'vote'
+    ;(crossing ? this.#session : caller)?.reply(answer)
   }
 
-  #takeDecision(session: Session, verb: 'commit' | 'abort', xid: Xid): void {
+  #takeDecision(caller: Caller, verb: Verb, xid: Xid): void {
     if (verb === 'commit') this.#crashPoints.pass('participant.decision.received')
-    this.#run(session, xid, async () => {
+    else this.#preparations.abandon(xid, 'the transaction is being aborted')
+    this.#run(caller, xid, async () => {
       const reply = await verbs.end(this.#participant, verb, xid)
       const applied = verb === 'commit' && reply.type === 'result' && reply.result !== 'unknown'
       if (applied) this.#crashPoints.pass('participant.decision.applied')
-      session.reply(reply)
+      caller.reply(reply)
     })
   }
 
-  /** A job of a link that has gone by the time of its turn is dropped: the coordinator sends it again. */
-  #run(session: Session, lane: string, job: Job): void {
+  /** A job of a caller that has gone by the time of its turn is dropped: the coordinator asks again. */
+  #run(caller: Caller, lane: string, job: Job): void {
     this.#lanes.run(lane, async () => {
-      if (!session.closed) await job()
+      if (!caller.closed) await job()
+      caller.finished()
     })
   }
 }
 
 function refuseMalformed(
-  session: Session,
+  caller: Caller,
   message: Exclude<CoordinatorMessage, { type: 'list_prepared' }>,
 ): void {
   const text = `${JSON.stringify(message.xid)} is not an xid`
-  if (message.type === 'prepare') session.reply(verbs.noVote(message.xid, text, false))
+  if (message.type === 'prepare') caller.reply(verbs.noVote(message.xid, text, false))
   if (message.type === 'commit' || message.type === 'abort') {
-    session.reply(verbs.unknownResult(message.type, message.xid, text))
+    caller.reply(verbs.unknownResult(message.type, message.xid, text))
   }
   if (message.type === 'evidence_question') {
-    session.reply({ type: 'evidence_answer', xid: message.xid, evidence: 'none', message: text })
+    caller.reply({ type: 'evidence_answer', xid: message.xid, evidence: 'none', message: text })
   }
+  caller.finished()
 }
 
 function drawInstanceId(random: Random): string {

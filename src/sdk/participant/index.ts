@@ -5,7 +5,8 @@
  * await using attachment = attachParticipant({ name: 'ledger', participant: new Ledger() })
  * ```
  *
- * A process of its own dials in with `attachParticipant`; a worker thread of the daemon serves its parent's port
+ * A process of its own dials in with `attachParticipant`, or is dialled at the address where it listens
+ * (`listenParticipant`); a worker thread of the daemon serves its parent's port
  * with `servePort`. Either way the participant sees the same calls, in the same order.
  */
 export { assert, present, unreachable } from '../../base/assert.ts'
@@ -13,6 +14,10 @@ export { type ErrorCode, messageOf, PledgedError } from '../../base/errors.ts'
 export {
   compareXids,
   type Epoch,
+  epochNumber,
+  isEpoch,
+  isLogId,
+  isParticipantName,
   type LogId,
   tryParseXid,
   type Xid,
@@ -21,5 +26,6 @@ export {
 } from '../../base/ids.ts'
 export type { BranchResult, Evidence, HeldBranch, Verb, Vote } from '../../protocol/messages.ts'
 export { type Attachment, type AttachmentEvent, type AttachOptions, attachParticipant } from './attach.ts'
+export { type Listening, type ListeningEvent, type ListenOptions, listenParticipant } from './listen.ts'
 export * from './participant.ts'
 export { type ServePortOptions, servePort } from './port-host.ts'

@@ -8,9 +8,10 @@
  * - Every verb may be called again, and late. An abort that finds nothing prepared makes sure that a prepare
  *   of the same xid that comes later votes no (R4).
  * - "Not there" is never success: see BranchResult and R3.
- * - Calls for different xids may overlap; those for one xid come in the order they were sent.
+ * - Calls for different xids may overlap; those for one xid come in the order they were sent (but `signal`).
  */
-import type { Xid } from '../../base/ids.ts'
+import { PledgedError } from '../../base/errors.ts'
+import type { Epoch, LogId, Xid } from '../../base/ids.ts'
 import type { BranchResult, Evidence, HeldBranch, Vote } from '../../protocol/messages.ts'
 
 export interface PrepareRequest {
@@ -18,6 +19,22 @@ export interface PrepareRequest {
   readonly work: Uint8Array
   /** After that the coordinator no longer waits for the vote. */
   readonly timeoutMs: number
+  /**
+   * R17: this is the transaction's only branch. It may be committed at once, its witness with it, and voted
+   * `committed`; any other vote is as good. Only ever true where the participant described itself so.
+   */
+  readonly onePhase: boolean
+  /**
+   * Aborted when nobody waits for the vote any more (the transaction is being aborted, the link is gone): what
+   * waits for a lock may give up. The vote is then of no interest, and a yes does no harm.
+   */
+  readonly signal: AbortSignal
+}
+
+/** Who speaks on a link: a log, and the epoch in which it was opened. */
+export interface CoordinatorIdentity {
+  readonly logId: LogId
+  readonly epoch: Epoch
 }
 
 export interface BranchEnding {
@@ -32,6 +49,8 @@ export interface ParticipantDescription {
   /** Durable, of the resource itself: the same after a restart, another for another database. */
   readonly resourceId: string
   readonly keepsWitnesses: boolean
+  /** R17: `prepare` makes use of `onePhase`. Needs witnesses. Left out: it pledges as always. */
+  readonly onePhase?: boolean | undefined
 }
 
 export interface HeldPage {
@@ -46,6 +65,12 @@ export interface Participant {
    * throws with the sentence that mends what is wrong.
    */
   describe(): Promise<ParticipantDescription>
+  /**
+   * R11: called on each new link, before any verb of it. A participant that keeps, durably, the highest epoch of
+   * each log throws `supersededError` where it knows a newer one, or another of the same number: the log was
+   * restored from an old copy, or cloned. Whatever else it throws ends the link, which is then made anew.
+   */
+  admit?(coordinator: CoordinatorIdentity): Promise<void>
   prepare(request: PrepareRequest): Promise<Vote>
   commit(xid: Xid): Promise<BranchEnding>
   abort(xid: Xid): Promise<BranchEnding>
@@ -67,4 +92,16 @@ export const vote = {
     retryable: options.retryable ?? false,
   }),
   readOnly: (): Vote => ({ vote: 'read_only' }),
+  /** In answer to `onePhase` alone: done, and final. */
+  committed: (): Vote => ({ vote: 'committed' }),
 } as const
+
+/** R11's refusal. `known` is the epoch that this participant has seen of the log. */
+export function supersededError({ logId, epoch }: CoordinatorIdentity, known: string): PledgedError {
+  return new PledgedError(
+    'EPOCH_SUPERSEDED',
+    `log ${logId} was opened in epoch ${known} after the copy that now speaks in epoch ${epoch} was made: ` +
+      'this coordinator runs on an old copy of its log, or on a clone. Stop it, and start the one with the newest log',
+    { metadata: { log_id: logId, epoch, known_epoch: known } },
+  )
+}

@@ -2,7 +2,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { describe, expect, it } from 'vitest'
 import type { Epoch, LogId, Xid } from '../../base/ids.ts'
 import type { CoordinatorPortMessage, ParticipantPortMessage } from '../../protocol/port-messages.ts'
-import { type Participant, vote } from './participant.ts'
+import { type CoordinatorIdentity, type Participant, supersededError, vote } from './participant.ts'
 import { servePort } from './port-host.ts'
 
 const xid = 'k3f9qa7m2xw4.7-q3f9.1' as Xid
@@ -98,6 +98,29 @@ describe('servePort', () => {
     await servePort({ name: 'test', port: port2, participant })
     await coordinator.until(1)
     expect(coordinator.received).toEqual([{ type: 'failed', reason: 'synchronous is OFF: set it to FULL' }])
+    expect(closed).toEqual(['closed'])
+  })
+
+  it('tells why it does not admit a coordinator (R11), and ends', async () => {
+    const { port1, port2 } = new MessageChannel()
+    const closed: string[] = []
+    const coordinator = new CoordinatorEnd(port1)
+    const participant = {
+      ...participantWith(closed),
+      admit: (identity: CoordinatorIdentity) => Promise.reject(supersededError(identity, '9-abcd')),
+    }
+    const served = servePort({ name: 'test', port: port2, participant })
+    await coordinator.until(1)
+    coordinator.post({
+      type: 'welcome',
+      welcome: { logId: 'k3f9qa7m2xw4' as LogId, epoch: '7-q3f9' as Epoch, workBytesMax: 10 },
+    })
+    await coordinator.until(2)
+    expect(coordinator.received[1]).toMatchObject({
+      type: 'batch',
+      messages: [{ type: 'admission_refused', superseded: true }],
+    })
+    await served
     expect(closed).toEqual(['closed'])
   })
 

@@ -13,7 +13,7 @@ export interface ServePortOptions extends HostOptions {
   readonly port: MessagePort
 }
 
-/** Resolves when the other end has closed and the participant is put away. */
+/** Resolves when the other end has closed, or isn't admitted (R11), and the participant is put away. */
 export async function servePort(options: ServePortOptions): Promise<void> {
   const { port } = options
   const host = new ParticipantHost(options)
@@ -23,7 +23,13 @@ export async function servePort(options: ServePortOptions): Promise<void> {
   port.on('message', (message: CoordinatorPortMessage) => {
     switch (message.type) {
       case 'welcome':
-        session = host.attach({ replied: (messages) => post(port, { type: 'batch', messages }) })
+        session = host.attach(
+          {
+            replied: (messages) => post(port, { type: 'batch', messages }),
+            refused: () => closed.resolve(),
+          },
+          message.welcome,
+        )
         return
       case 'batch':
         session?.receive(message.messages)

@@ -1,11 +1,20 @@
-/** One link's share of a host: its replies, gathered per turn of the event loop, and whether it is still there. */
-import type { CrashPoints } from '../../base/crash-points.ts'
-import type { Timers } from '../../base/ports.ts'
+/**
+ * One link's share of a host: whether its coordinator is admitted, its replies, gathered per turn of the event loop,
+ * and whether it is still there.
+ */
 import type { CoordinatorMessage, ParticipantMessage } from '../../protocol/messages.ts'
+import { type Caller, type SendingPorts, sendReplies } from './caller.ts'
+
+/** Why a participant doesn't admit a coordinator. */
+export type AdmissionRefusal = ParticipantMessage & { type: 'admission_refused' }
 
 /** What a host tells the link that it serves. */
 export interface HostListener {
   replied(messages: readonly ParticipantMessage[]): void
+  /** The participant admits the coordinator (R11); what it was sent is being done from now on. */
+  admitted?(): void
+  /** It doesn't. `replied` has carried the refusal, and nothing follows: the link is to be ended. */
+  refused?(refusal: AdmissionRefusal): void
   /** As many prepares as may run at once are under way: stop reading. */
   saturated?(): void
   /** Read on. */
@@ -19,24 +28,23 @@ export interface HostSession {
   close(): void
 }
 
-export class Session implements HostSession {
+export interface SessionOptions extends SendingPorts {
   readonly listener: HostListener
-  readonly #timers: Timers
-  readonly #crashPoints: CrashPoints
-  readonly #receive: (session: Session, messages: readonly CoordinatorMessage[]) => void
+  readonly receive: (session: Session, messages: readonly CoordinatorMessage[]) => void
+  readonly ended: (session: Session) => void
+}
+
+export class Session implements HostSession, Caller {
+  readonly listener: HostListener
+  readonly #options: SessionOptions
+  /** What has come while the participant looks the coordinator up; undefined once that is done. */
+  #held: CoordinatorMessage[] | undefined = []
   #replies: ParticipantMessage[] = []
   #closed = false
 
-  constructor(
-    listener: HostListener,
-    timers: Timers,
-    crashPoints: CrashPoints,
-    receive: (session: Session, messages: readonly CoordinatorMessage[]) => void,
-  ) {
-    this.listener = listener
-    this.#timers = timers
-    this.#crashPoints = crashPoints
-    this.#receive = receive
+  constructor(options: SessionOptions) {
+    this.listener = options.listener
+    this.#options = options
   }
 
   get closed(): boolean {
@@ -44,38 +52,47 @@ export class Session implements HostSession {
   }
 
   receive(messages: readonly CoordinatorMessage[]): void {
-    if (!this.#closed) this.#receive(this, messages)
+    if (this.#closed) return
+    if (this.#held === undefined) this.#options.receive(this, messages)
+    else this.#held.push(...messages)
   }
 
-  reply(message: ParticipantMessage): void {
+  admit(): void {
+    if (this.#closed || this.#held === undefined) return
+    const held = this.#held
+    this.#held = undefined
+    this.listener.admitted?.()
+    this.receive(held)
+  }
+
+  refuse(refusal: AdmissionRefusal): void {
     if (this.#closed) return
-    if (this.#replies.length === 0) this.#timers.soon(() => this.#flush())
+    this.listener.replied([refusal])
+    this.listener.refused?.(refusal)
+    this.close()
+  }
+
+  /** Before its coordinator is admitted nothing is told to it: its scan, which comes later, finds what there is. */
+  reply(message: ParticipantMessage): void {
+    if (this.#closed || this.#held !== undefined) return
+    if (this.#replies.length === 0) this.#options.timers.soon(() => this.#flush())
     this.#replies.push(message)
   }
 
+  finished(): void {}
+
   close(): void {
+    if (this.#closed) return
     this.#closed = true
     this.#replies = []
+    this.#held = undefined
+    this.#options.ended(this)
   }
 
   #flush(): void {
     const replies = this.#replies
     if (replies.length === 0) return
     this.#replies = []
-    const votes = replies.some((reply) => reply.type === 'vote')
-    const acknowledgements = replies.some((reply) => reply.type === 'result' && reply.verb === 'commit')
-    if (votes) this.#crashPoints.pass('participant.vote.before-send')
-    this.listener.replied(replies)
-    if (votes || acknowledgements) this.#passWhenSent(votes, acknowledgements)
-  }
-
-  /** A batched stream writes in the turn after this one, and the socket in the turn after that. */
-  #passWhenSent(votes: boolean, acknowledgements: boolean): void {
-    this.#timers.soon(() =>
-      this.#timers.soon(() => {
-        if (votes) this.#crashPoints.pass('participant.vote.after-send')
-        if (acknowledgements) this.#crashPoints.pass('participant.acknowledgement.sent')
-      }),
-    )
+    sendReplies(replies, this.#options, () => this.listener.replied(replies))
   }
 }

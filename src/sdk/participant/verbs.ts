@@ -13,7 +13,8 @@ import type {
   Verb,
   Vote,
 } from '../../protocol/messages.ts'
-import type { HeldPage, Participant, PrepareRequest } from './participant.ts'
+import type { CoordinatorIdentity, HeldPage, Participant, PrepareRequest } from './participant.ts'
+import type { AdmissionRefusal } from './session.ts'
 
 const RESULTS: ReadonlySet<unknown> = new Set<BranchResult>(['done', 'done_before', 'broken', 'unknown'])
 const EVIDENCE: ReadonlySet<unknown> = new Set<Evidence>([
@@ -23,12 +24,41 @@ const EVIDENCE: ReadonlySet<unknown> = new Set<Evidence>([
   'no_witness',
 ])
 
+/** Why the participant doesn't admit the coordinator; undefined where it does, or keeps no logs. */
+export async function admit(
+  participant: Participant,
+  coordinator: CoordinatorIdentity,
+): Promise<AdmissionRefusal | undefined> {
+  try {
+    await participant.admit?.(coordinator)
+    return undefined
+  } catch (error) {
+    const superseded = error instanceof PledgedError && error.code === 'EPOCH_SUPERSEDED'
+    return { type: 'admission_refused', superseded, message: messageOf(error) }
+  }
+}
+
 export async function prepare(
   participant: Participant,
   request: PrepareRequest,
 ): Promise<ParticipantMessage> {
-  const vote = await voteOf(participant, request)
-  return { type: 'vote', xid: request.xid, vote }
+  const { xid, onePhase } = request
+  try {
+    const vote = readVote(await participant.prepare(request), onePhase)
+    if (vote !== undefined) return { type: 'vote', xid, vote }
+    return failedPrepare(request, "the participant's prepare answered without a vote", false)
+  } catch (error) {
+    return failedPrepare(request, messageOf(error), error instanceof PledgedError && error.retryable)
+  }
+}
+
+/** R17: a one-phase prepare that failed may have committed before it did, and a no would say that it has not. */
+function failedPrepare(
+  { xid, onePhase }: PrepareRequest,
+  message: string,
+  retryable: boolean,
+): ParticipantMessage {
+  return onePhase ? unknownResult('commit', xid, message) : noVote(xid, message, retryable)
 }
 
 export function noVote(xid: Xid, message: string, retryable: boolean): ParticipantMessage {
@@ -89,40 +119,22 @@ export async function listPrepared(
   try {
     const page: unknown = await participant.listPrepared(pageSize, pageToken)
     if (!isHeldPage(page)) return scanFailed("the participant's listPrepared answered out of shape")
-    // Only the two known fields: whatever else hangs on them might not survive a thread's structured clone.
-    const branches = page.branches.map(({ xid, prepareTimeMs }) => ({ xid, prepareTimeMs }))
+    const branches = page.branches.map(heldBranchOf)
     return { type: 'held', branches, nextPageToken: page.nextPageToken }
   } catch (error) {
     return scanFailed(messageOf(error))
   }
 }
 
-async function voteOf(participant: Participant, request: PrepareRequest): Promise<Vote> {
-  try {
-    const vote: unknown = await participant.prepare(request)
-    return (
-      readVote(vote) ?? {
-        vote: 'no',
-        message: "the participant's prepare answered without a vote",
-        retryable: false,
-      }
-    )
-  } catch (error) {
-    return {
-      vote: 'no',
-      message: messageOf(error),
-      retryable: error instanceof PledgedError && error.retryable,
-    }
-  }
-}
-
-function readVote(vote: unknown): Vote | undefined {
+function readVote(vote: unknown, onePhase: boolean): Vote | undefined {
   if (!isObject(vote)) return undefined
   switch (vote['vote']) {
     case 'yes':
       return readYes(vote['pledgeTtlMs'])
     case 'read_only':
       return { vote: 'read_only' }
+    case 'committed':
+      return onePhase ? { vote: 'committed' } : undefined
     case 'no':
       return { vote: 'no', message: textOf(vote['message']), retryable: vote['retryable'] === true }
     default:
@@ -152,6 +164,16 @@ function isHeldPage(page: unknown): page is HeldPage {
 
 function isHeldBranch(branch: unknown): branch is HeldBranch {
   return isObject(branch) && typeof branch['xid'] === 'string' && typeof branch['prepareTimeMs'] === 'number'
+}
+
+/** Only the known fields: whatever else hangs on them might not survive a thread's structured clone. */
+function heldBranchOf({ xid, prepareTimeMs, cost, logSeenTimeMs }: HeldBranch): HeldBranch {
+  return {
+    xid,
+    prepareTimeMs,
+    ...(typeof cost === 'string' && cost !== '' ? { cost } : {}),
+    ...(Number.isFinite(logSeenTimeMs) ? { logSeenTimeMs } : {}),
+  }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

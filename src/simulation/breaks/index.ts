@@ -6,6 +6,8 @@ import { commitBeforeSync } from './commit-before-sync.ts'
 import { endBeforeLastAcknowledgement } from './end-before-last-acknowledgement.ts'
 import { failedAppendAborts } from './failed-append-aborts.ts'
 import { noVoteCounts } from './no-vote-counts.ts'
+import { onePhaseWithoutRecord } from './one-phase-without-record.ts'
+import { onePhaseWitnessIgnored } from './one-phase-witness-ignored.ts'
 import { presumeUnknownEpoch } from './presume-unknown-epoch.ts'
 import { requestForgotten } from './request-forgotten.ts'
 import { syncAnsweredEarly } from './sync-answered-early.ts'
@@ -34,6 +36,8 @@ export const BREAKS: readonly Break[] = [
   absenceAcknowledges,
   endBeforeLastAcknowledgement,
   requestForgotten,
+  onePhaseWithoutRecord,
+  onePhaseWitnessIgnored,
 ]
 
 export function breakNamed(name: string): Break | undefined {

@@ -1,10 +1,20 @@
 import type { Call, Observed, Said } from '../observations.ts'
-import { type Checker, durableDecisions, readOnlyTransactions } from './checker.ts'
+import {
+  type Checker,
+  committedAlone,
+  durableDecisions,
+  endedByHand,
+  handedOver,
+  readOnlyTransactions,
+} from './checker.ts'
 
 /** I3: answers never contradict one another, by xid and by request. I7: they say what is the case, or unknown. */
 export const answers: Checker = ({ observed }) => {
   const decisions = durableDecisions(observed)
   const harmless = readOnlyTransactions(observed)
+  const alone = committedAlone(observed)
+  const handed = handedOver(observed)
+  const byHand = endedByHand(observed)
   const violations: string[] = []
   const outcomes = new Map<string, string>()
   for (const seen of observed) {
@@ -16,7 +26,9 @@ export const answers: Checker = ({ observed }) => {
       violations.push(`I3: ${xid} was answered "${before}", then "${outcome}"`)
     }
     outcomes.set(xid, outcome)
-    const truth = decisions.has(xid) ? 'committed' : 'aborted'
+    // What a person ended at its one participant is what a witness then says of it, whoever asked first.
+    if (handed.has(xid) && byHand.of(xid).size > 0) continue
+    const truth = decisions.has(xid) || alone.has(xid) ? 'committed' : 'aborted'
     if (outcome !== truth) violations.push(`I7: ${xid} was answered "${outcome}" and is ${truth}`)
   }
   return [...violations, ...requestsTakenBack(observed, harmless), ...unknownWithoutReason(observed)]
@@ -64,13 +76,19 @@ function nameOf({ caller, requestId }: Call): string {
   return `${caller}/${requestId}`
 }
 
-/** R6 and R9 are the only reasons not to know. */
+/** R6, R9, and a participant that can't be asked (R17) are the only reasons not to know. */
 function unknownWithoutReason(observed: readonly Observed[]): string[] {
+  const handed = handedOver(observed)
   let reason = false
   for (const seen of observed) {
     if (seen.type === 'fault' && seen.kind === 'sync_failed') reason = true
     if (seen.type === 'written' && seen.record.type === 'forgotten') reason = true
-    if (seen.type === 'answered' && seen.said.outcome === 'unknown' && !reason) {
+    if (
+      seen.type === 'answered' &&
+      seen.said.outcome === 'unknown' &&
+      !reason &&
+      !handed.has(seen.said.xid)
+    ) {
       return [
         `I7: ${seen.said.xid} was answered "unknown", and no write had failed and nothing was forgotten`,
       ]

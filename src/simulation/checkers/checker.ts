@@ -3,7 +3,7 @@
  * shares nothing with the code that it checks but the names of messages and records.
  */
 import type { XidPosition } from '../../base/ids.ts'
-import type { DecisionRecord } from '../../protocol/records.ts'
+import type { DecisionRecord, OnePhaseRecord } from '../../protocol/records.ts'
 import type { Observed } from '../observations.ts'
 
 export interface FinalParticipant {
@@ -42,6 +42,29 @@ export function durableDecisions(observed: readonly Observed[]): Map<string, Dec
       decisions.set(seen.record.xid, seen.record)
   }
   return decisions
+}
+
+/** R17: transactions that were handed to their one participant, which may commit them by itself. */
+export function handedOver(observed: readonly Observed[]): ReadonlySet<string> {
+  const xids = new Set<string>()
+  for (const seen of observed) {
+    if (seen.type === 'written' && seen.record.type === 'one_phase') xids.add(seen.record.xid)
+    if (seen.type === 'sent' && seen.message.type === 'prepare' && seen.message.onePhase === true)
+      xids.add(seen.message.xid)
+  }
+  return xids
+}
+
+/** Those of them that their participant has committed, with the record that was written before. */
+export function committedAlone(observed: readonly Observed[]): ReadonlyMap<string, OnePhaseRecord> {
+  const records = new Map<string, OnePhaseRecord>()
+  const committed = new Map<string, OnePhaseRecord>()
+  for (const seen of observed) {
+    if (seen.type === 'written' && seen.record.type === 'one_phase') records.set(seen.record.xid, seen.record)
+    const record = seen.type === 'branch' && seen.change === 'committed' && records.get(seen.xid)
+    if (record) committed.set(record.xid, record)
+  }
+  return committed
 }
 
 /**

@@ -21,6 +21,12 @@ const OPENED = {
 } as unknown as Observation
 const prepare = { type: 'prepare', xid: XID, work: new Uint8Array(), timeoutMs: 10 } as const
 const ASKED: Observation = { type: 'sent', participant: 'sink', message: prepare }
+const HANDED: Observation = { type: 'sent', participant: 'sink', message: { ...prepare, onePhase: true } }
+const onePhase = { type: 'one_phase', xid: XID, participant: 'sink', owner: 'app', createTimeMs: 0 } as const
+const ONE_PHASE: Observation[] = [
+  { type: 'written', record: onePhase },
+  { type: 'durable', record: onePhase },
+]
 const PLEDGED: Observation = { type: 'branch', participant: 'sink', xid: XID, change: 'pledged' }
 const yes = { type: 'vote', xid: XID, vote: { vote: 'yes' } } as const
 const SAID_YES: Observation = { type: 'said', participant: 'sink', message: yes }
@@ -87,6 +93,21 @@ describe('the checkers', () => {
       'an unknown without a reason',
       /I7: .* "unknown", and no write had failed/,
       judge([...WELL, answered('unknown')]),
+    ],
+    [
+      'work that is handed over before its record is durable',
+      /R17: .* before its record was durable/,
+      judge([OPENED, HANDED]),
+    ],
+    [
+      'one of several branches that is handed over',
+      /R17: .* has other branches/,
+      judge([OPENED, ...ONE_PHASE, { ...ASKED, participant: 'offsets' }, HANDED]),
+    ],
+    [
+      'a one-phase commit that is denied',
+      /I7: .* answered "aborted" and is committed/,
+      judge([OPENED, ...ONE_PHASE, HANDED, COMMITTED, answered('aborted')]),
     ],
     ['a yes before its pledge is durable', /I4: sink voted yes/, judge(without(PLEDGED))],
     [

@@ -1,8 +1,9 @@
 import { tryParseXid } from '../../base/ids.ts'
-import { type Checker } from './checker.ts'
+import { type Checker, handedOver } from './checker.ts'
 
 /** An epoch fences: nothing is decided under an older one, and no xid is used for two attempts of a request. */
 export const fencing: Checker = ({ observed }) => {
+  const handed = handedOver(observed)
   const violations: string[] = []
   const attempts = new Map<string, string>()
   let epoch = ''
@@ -12,7 +13,9 @@ export const fencing: Checker = ({ observed }) => {
       continue
     const { type, xid, request } = seen.record
     const issuedIn = tryParseXid(xid)?.epoch
-    if (issuedIn !== epoch) violations.push(`R2: ${type} of ${xid} was written in epoch ${epoch}`)
+    // What was handed over is concluded whenever its participant can be asked (R17).
+    if (issuedIn !== epoch && !handed.has(xid))
+      violations.push(`R2: ${type} of ${xid} was written in epoch ${epoch}`)
     if (request === undefined) continue
     const key = `${issuedIn} ${request.caller}/${request.requestId} attempt ${request.attempt}`
     const before = attempts.get(key)

@@ -10,6 +10,9 @@ export const pledges: Checker = (history) => {
   const byHand = endedByHand(observed)
   const violations: string[] = []
   for (const seen of observed) {
+    if (seen.type === 'sent' && seen.message.type === 'prepare' && seen.message.onePhase === true) {
+      told.add(seen.participant, `commit ${seen.message.xid}`)
+    }
     if (seen.type === 'sent' && (seen.message.type === 'commit' || seen.message.type === 'abort')) {
       told.add(seen.participant, `${seen.message.type} ${seen.message.xid}`)
     }

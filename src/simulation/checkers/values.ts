@@ -1,14 +1,16 @@
-import { type Checker, durableDecisions, endedByHand } from './checker.ts'
+import type { DecisionRecord, OnePhaseRecord } from '../../protocol/records.ts'
+import { type Checker, committedAlone, durableDecisions, endedByHand } from './checker.ts'
 
 /** The oracle outside: what participants have applied is what was decided, once; a request is done once. */
 export const values: Checker = ({ observed, participants }) => {
   const decisions = durableDecisions(observed)
+  const alone = committedAlone(observed)
   const byHand = endedByHand(observed)
   const violations: string[] = []
   for (const { name, applied } of participants) {
     for (const [xid, times] of applied) {
       if (byHand.of(xid).has(name)) continue
-      if (decisions.get(xid)?.branches.includes(name) !== true)
+      if (decisions.get(xid)?.branches.includes(name) !== true && alone.get(xid)?.participant !== name)
         violations.push(`values: ${name} applied ${xid}, undecided`)
       if (times !== 1) violations.push(`values: ${name} applied ${xid} ${times} times`)
     }
@@ -22,7 +24,10 @@ export const values: Checker = ({ observed, participants }) => {
     }
   }
   const doneAs = new Map<string, string>()
-  for (const { xid, request } of decisions.values()) {
+  for (const { xid, request } of new Map<string, DecisionRecord | OnePhaseRecord>([
+    ...alone,
+    ...decisions,
+  ]).values()) {
     if (request === undefined) continue
     const key = `${request.caller}/${request.requestId}`
     const before = doneAs.get(key)

@@ -1,8 +1,9 @@
 /** AdminService over the handlers of src/admin; what they don't cover yet is refused with a sentence. */
 import type { handleServerStreamingCall, handleUnaryCall } from '@grpc/grpc-js'
+import type { Ready } from '../../serving/index.ts'
 import type { AdminServiceServer } from '../../wire/generated/pledged/v1/admin_service.ts'
 import { type AdminHandlers, toStatus } from '../../wire/index.ts'
-import { type Ready, refusalWhileStarting } from './admission.ts'
+import { refusalWhileStarting } from './admission.ts'
 import { type Identify, notImplemented, unary } from './calls.ts'
 
 export interface AdminServiceOptions {

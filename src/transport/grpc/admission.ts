@@ -1,8 +1,6 @@
 /** Who is let in while the daemon isn't simply running. */
 import type { PledgedError } from '../../base/errors.ts'
-
-/** Why the daemon takes no new work now; undefined while it does. */
-export type Ready = () => PledgedError | undefined
+import type { Ready } from '../../serving/index.ts'
 
 /** Before replay is done nobody is served: there is nothing yet that could answer truly. */
 export function refusalWhileStarting(ready: Ready): PledgedError | undefined {

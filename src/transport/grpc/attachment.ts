@@ -1,9 +1,9 @@
 /** One AttachParticipant stream's events, turned into the life of one link. */
 import { PledgedError } from '../../base/errors.ts'
 import { systemTimers } from '../../base/ports.ts'
+import { requireMessage } from '../../serving/index.ts'
 import type { AttachParticipantRequest } from '../../wire/generated/pledged/v1/participant_gateway_service.ts'
 import { toStatus } from '../../wire/index.ts'
-import { requireMessage } from './calls.ts'
 import type { AttachStream, StreamLink } from './stream-link.ts'
 
 export interface AttachmentOptions {

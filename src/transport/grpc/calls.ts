@@ -1,13 +1,7 @@
-/** What all calls have in common: who calls, until when, how a refusal is answered, and what isn't a message. */
-import type {
-  handleUnaryCall,
-  Metadata,
-  MethodDefinition,
-  ServerUnaryCall,
-  ServiceDefinition,
-  UntypedServiceImplementation,
-} from '@grpc/grpc-js'
+/** What all calls have in common: who calls, until when, and how a refusal is answered. */
+import type { handleUnaryCall, Metadata, ServerUnaryCall } from '@grpc/grpc-js'
 import { PledgedError } from '../../base/errors.ts'
+import { requireMessage } from '../../serving/index.ts'
 import { type CallFacts, toStatus } from '../../wire/index.ts'
 
 /** What is known of a caller before its request is looked at. */
@@ -24,9 +18,6 @@ export const identifyAsAnonymous: Identify = () => 'anonymous'
 
 /** https://www.w3.org/TR/trace-context/#traceparent-header */
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
-
-/** In the place of a message whose bytes could not be decoded. */
-const MALFORMED = Symbol('a message that could not be decoded')
 
 export interface UnaryOptions<Request, Response> {
   /** Why the call isn't taken now. */
@@ -71,37 +62,6 @@ async function answer<Request, Response>(
 /** A method that this version does not serve. */
 export function notImplemented(method: string, instead: string): PledgedError {
   return new PledgedError('NOT_IMPLEMENTED', `${method} isn't served by this version: ${instead}`)
-}
-
-/**
- * The definition, with decoders that don't throw: gRPC would answer a malformed message with INTERNAL and no reason.
- * `requireMessage` refuses it instead.
- */
-export function tolerant<Implementation extends UntypedServiceImplementation>(
-  service: ServiceDefinition<Implementation>,
-): ServiceDefinition<Implementation> {
-  const methods = Object.entries<MethodDefinition<unknown, unknown>>(service)
-  return Object.fromEntries(
-    methods.map(([name, method]) => [name, { ...method, requestDeserialize: tolerantly(method) }]),
-  ) as ServiceDefinition<Implementation>
-}
-
-function tolerantly(method: MethodDefinition<unknown, unknown>): (bytes: Buffer) => unknown {
-  return (bytes) => {
-    try {
-      return method.requestDeserialize(bytes)
-    } catch {
-      return MALFORMED
-    }
-  }
-}
-
-export function requireMessage<Message>(message: Message): Message {
-  if (message !== MALFORMED) return message
-  throw new PledgedError(
-    'INVALID_REQUEST',
-    'the bytes of the message are not what proto/pledged/v1 says: check the version of your client',
-  )
 }
 
 function deadlineInMs(call: ServerUnaryCall<unknown, unknown>): number | undefined {

@@ -8,7 +8,11 @@
  *   turn of the event loop about different xids may be regrouped.
  * - Whatever a client sends, or however it goes, the server lives on.
  */
-export type { Ready } from './admission.ts'
+export {
+  formatListenAddress,
+  type ListenAddress,
+  parseListenAddress,
+  type Ready,
+} from '../../serving/index.ts'
 export { type Identify, type IncomingCall, identifyAsAnonymous } from './calls.ts'
-export { formatListenAddress, type ListenAddress, parseListenAddress } from './listen-address.ts'
 export { type GrpcServer, type GrpcServerOptions, serveGrpc } from './serve.ts'

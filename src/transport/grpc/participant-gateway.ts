@@ -1,13 +1,14 @@
 /** ParticipantGatewayService: participants that dial in, each over a stream that opens with its hello. */
 import { PledgedError } from '../../base/errors.ts'
 import type { Limits } from '../../base/limits.ts'
+import type { Ready } from '../../serving/index.ts'
 import type {
   AttachParticipantRequest,
   ParticipantGatewayServiceServer,
 } from '../../wire/generated/pledged/v1/participant_gateway_service.ts'
 import { helloFromProto } from '../../wire/index.ts'
 import type { LinkListener } from '../link.ts'
-import { type Ready, refusalWhileStarting } from './admission.ts'
+import { refusalWhileStarting } from './admission.ts'
 import { refuse, serveAttachment } from './attachment.ts'
 import { type AttachStream, type LinkLimits, StreamLink } from './stream-link.ts'
 

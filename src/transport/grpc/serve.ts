@@ -1,20 +1,25 @@
 /** The server: every service of the contract that the daemon serves, on one address. */
-import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js'
+import { Server, ServerCredentials } from '@grpc/grpc-js'
 import type { Limits } from '../../base/limits.ts'
 import { systemTimers } from '../../base/ports.ts'
 import type { TransactionApi } from '../../protocol/requests.ts'
+import type { Ready } from '../../serving/index.ts'
+import { bind, type Health, serveHealth, shutDown, silenceGrpc, tolerant } from '../../serving/index.ts'
 import { AdminServiceService } from '../../wire/generated/pledged/v1/admin_service.ts'
 import { ParticipantGatewayServiceService } from '../../wire/generated/pledged/v1/participant_gateway_service.ts'
 import { TransactionServiceService } from '../../wire/generated/pledged/v1/transaction_service.ts'
 import { type AdminHandlers, serverOptions } from '../../wire/index.ts'
 import type { LinkListener } from '../link.ts'
 import { adminService } from './admin-service.ts'
-import type { Ready } from './admission.ts'
-import { bind } from './bind.ts'
-import { type Identify, identifyAsAnonymous, tolerant } from './calls.ts'
-import { type Health, serveHealth } from './health.ts'
+import { type Identify, identifyAsAnonymous } from './calls.ts'
 import { ParticipantGateway } from './participant-gateway.ts'
 import { transactionService } from './transaction-service.ts'
+
+const SERVICES = [
+  'pledged.v1.TransactionService',
+  'pledged.v1.ParticipantGatewayService',
+  'pledged.v1.AdminService',
+] as const
 
 export interface GrpcServerOptions {
   /** HOST:PORT (port 0: any that is free), or unix:PATH. */
@@ -58,7 +63,7 @@ export async function serveGrpc(options: GrpcServerOptions): Promise<GrpcServer>
   )
   server.addService(tolerant(ParticipantGatewayServiceService), gateway.handlers)
   server.addService(tolerant(AdminServiceService), adminService({ admin: options.admin, ready, identify }))
-  const health = serveHealth(server, ready)
+  const health = serveHealth(server, SERVICES, ready)
   const credentials = options.credentials ?? ServerCredentials.createInsecure()
   const address = await bind(server, options.listen, credentials)
   let closing: Promise<void> | undefined
@@ -79,19 +84,5 @@ interface Parts {
 async function close({ server, gateway, health, limits }: Parts): Promise<void> {
   health.stop()
   gateway.close('the daemon is shutting down')
-  await new Promise<void>((resolve) => {
-    const cancel = systemTimers.after(limits.serverCloseTimeoutMs, resolve)
-    server.tryShutdown(() => {
-      cancel()
-      resolve()
-    })
-  })
-  server.forceShutdown()
-}
-
-/** grpc-js writes to stderr what we answer as errors of our own. Who debugs it sets its environment variable. */
-function silenceGrpc(): void {
-  if (process.env['GRPC_VERBOSITY'] === undefined && process.env['GRPC_NODE_VERBOSITY'] === undefined) {
-    setLogVerbosity(logVerbosity.NONE)
-  }
+  await shutDown(server, limits.serverCloseTimeoutMs, systemTimers)
 }

@@ -1,5 +1,6 @@
 /** TransactionService over the TransactionApi port. */
 import type { TransactionApi } from '../../protocol/requests.ts'
+import type { Ready } from '../../serving/index.ts'
 import type { TransactionServiceServer } from '../../wire/generated/pledged/v1/transaction_service.ts'
 import {
   abortFromProto,
@@ -10,7 +11,7 @@ import {
   toStatus,
   transactionToProto,
 } from '../../wire/index.ts'
-import { type Ready, refusalOfNewWork, refusalWhileStarting } from './admission.ts'
+import { refusalOfNewWork, refusalWhileStarting } from './admission.ts'
 import { type Identify, notImplemented, unary } from './calls.ts'
 
 export interface TransactionServiceOptions {

@@ -4,13 +4,18 @@
  */
 import type { Timers } from '../../base/ports.ts'
 import type { CoordinatorMessage, ParticipantIdentity, ParticipantMessage } from '../../protocol/messages.ts'
-import type { Link, LinkListener } from '../link.ts'
+import type { Link, LinkListener, Welcome } from '../link.ts'
 
 /** What a memory link connects to: the shape of the participant SDK's host, which this floor doesn't import. */
 export interface MemoryHost {
   describe(): Promise<ParticipantIdentity>
-  attach(listener: { replied(messages: readonly ParticipantMessage[]): void }): MemoryHostSession
+  attach(listener: MemoryHostListener, coordinator: Welcome): MemoryHostSession
   close(): Promise<unknown>
+}
+
+export interface MemoryHostListener {
+  replied(messages: readonly ParticipantMessage[]): void
+  refused(refusal: { readonly message: string }): void
 }
 
 export interface MemoryHostSession {
@@ -32,7 +37,7 @@ export class MemoryLink implements Link {
   readonly #timers: Timers
   #outbox: CoordinatorMessage[] = []
   #session: MemoryHostSession | undefined
-  #welcomed = false
+  #welcome: Welcome | undefined
   #closed = false
 
   constructor(options: MemoryLinkOptions) {
@@ -42,15 +47,15 @@ export class MemoryLink implements Link {
     this.#timers = options.timers
   }
 
-  welcome(): void {
-    if (this.#welcomed || this.#closed) return
-    this.#welcomed = true
+  welcome(welcome: Welcome): void {
+    if (this.#welcome !== undefined || this.#closed) return
+    this.#welcome = welcome
     this.#timers.soon(() => this.#deliver())
   }
 
   send(messages: readonly CoordinatorMessage[]): void {
     if (this.#closed || messages.length === 0) return
-    if (this.#welcomed && this.#outbox.length === 0) this.#timers.soon(() => this.#deliver())
+    if (this.#welcome !== undefined && this.#outbox.length === 0) this.#timers.soon(() => this.#deliver())
     this.#outbox.push(...messages)
   }
 
@@ -70,8 +75,15 @@ export class MemoryLink implements Link {
   }
 
   #deliver(): void {
-    if (this.#closed) return
-    this.#session ??= this.#host.attach({ replied: (messages) => this.#replied(messages) })
+    if (this.#closed || this.#welcome === undefined) return
+    this.#session ??= this.#host.attach(
+      {
+        replied: (messages) => this.#replied(messages),
+        // In a later turn, so that the refusal itself is heard.
+        refused: ({ message }) => this.#timers.soon(() => this.sever(message)),
+      },
+      this.#welcome,
+    )
     if (this.#outbox.length === 0) return
     const messages = this.#outbox
     this.#outbox = []

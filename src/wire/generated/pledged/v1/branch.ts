@@ -18,6 +18,8 @@ export const Vote = {
   NO: 2,
   /** READ_ONLY - The branch changed nothing. It drops out and is told no decision. */
   READ_ONLY: 3,
+  /** COMMITTED - In answer to a one-phase prepare alone: the branch has committed, and with it the transaction. */
+  COMMITTED: 4,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -28,6 +30,7 @@ export namespace Vote {
   export type YES = typeof Vote.YES;
   export type NO = typeof Vote.NO;
   export type READ_ONLY = typeof Vote.READ_ONLY;
+  export type COMMITTED = typeof Vote.COMMITTED;
   export type UNRECOGNIZED = typeof Vote.UNRECOGNIZED;
 }
 
@@ -41,6 +44,8 @@ export function voteToJSON(object: Vote): string {
       return "VOTE_NO";
     case Vote.READ_ONLY:
       return "VOTE_READ_ONLY";
+    case Vote.COMMITTED:
+      return "VOTE_COMMITTED";
     case Vote.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -179,11 +184,17 @@ export interface HeldBranch {
   /** The name of the branch, which is the participant's name. */
   branch: string;
   /** When it prepared, by the participant's clock. */
-  prepareTime: Date | undefined;
+  prepareTime:
+    | Date
+    | undefined;
+  /** What the doubt costs there, in words: the locks that it holds, the clean-up that it holds back. May be empty. */
+  cost: string;
+  /** Of another log's branch: when a coordinator of that log was last admitted there. Unset: never, or not known. */
+  logSeenTime: Date | undefined;
 }
 
 function createBaseHeldBranch(): HeldBranch {
-  return { xid: "", branch: "", prepareTime: undefined };
+  return { xid: "", branch: "", prepareTime: undefined, cost: "", logSeenTime: undefined };
 }
 
 export const HeldBranch: MessageFns<HeldBranch> = {
@@ -196,6 +207,12 @@ export const HeldBranch: MessageFns<HeldBranch> = {
     }
     if (message.prepareTime !== undefined) {
       Timestamp.encode(toTimestamp(message.prepareTime), writer.uint32(26).fork()).join();
+    }
+    if (message.cost !== "") {
+      writer.uint32(34).string(message.cost);
+    }
+    if (message.logSeenTime !== undefined) {
+      Timestamp.encode(toTimestamp(message.logSeenTime), writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -237,6 +254,22 @@ export const HeldBranch: MessageFns<HeldBranch> = {
             message.prepareTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.cost = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.logSeenTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -260,6 +293,12 @@ export const HeldBranch: MessageFns<HeldBranch> = {
     if (message.prepareTime !== undefined) {
       obj.prepareTime = message.prepareTime.toISOString();
     }
+    if (message.cost !== undefined) {
+      obj.cost = message.cost;
+    }
+    if (message.logSeenTime !== undefined) {
+      obj.logSeenTime = message.logSeenTime.toISOString();
+    }
     return obj;
   },
 
@@ -271,6 +310,8 @@ export const HeldBranch: MessageFns<HeldBranch> = {
     message.xid = object.xid ?? "";
     message.branch = object.branch ?? "";
     message.prepareTime = object.prepareTime ?? undefined;
+    message.cost = object.cost ?? "";
+    message.logSeenTime = object.logSeenTime ?? undefined;
     return message;
   },
 };

@@ -129,7 +129,11 @@ export interface ParticipantStatus {
   /** The latest thing that went wrong, in words. Empty: nothing since it was last well. */
   lastError: string;
   /** When it is tried next. Unset: nothing waits. */
-  nextTryTime: Date | undefined;
+  nextTryTime:
+    | Date
+    | undefined;
+  /** Those among foreign_branches whose log has a coordinator that was seen there lately: it will end them. */
+  foreignBranchesOfLivingLogs: number;
 }
 
 function createBaseParticipantStatus(): ParticipantStatus {
@@ -146,6 +150,7 @@ function createBaseParticipantStatus(): ParticipantStatus {
     foreignBranches: 0,
     lastError: "",
     nextTryTime: undefined,
+    foreignBranchesOfLivingLogs: 0,
   };
 }
 
@@ -186,6 +191,9 @@ export const ParticipantStatus: MessageFns<ParticipantStatus> = {
     }
     if (message.nextTryTime !== undefined) {
       Timestamp.encode(toTimestamp(message.nextTryTime), writer.uint32(98).fork()).join();
+    }
+    if (message.foreignBranchesOfLivingLogs !== 0) {
+      writer.uint32(104).int32(message.foreignBranchesOfLivingLogs);
     }
     return writer;
   },
@@ -299,6 +307,14 @@ export const ParticipantStatus: MessageFns<ParticipantStatus> = {
             message.nextTryTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.foreignBranchesOfLivingLogs = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -349,6 +365,9 @@ export const ParticipantStatus: MessageFns<ParticipantStatus> = {
     if (message.nextTryTime !== undefined) {
       obj.nextTryTime = message.nextTryTime.toISOString();
     }
+    if (message.foreignBranchesOfLivingLogs !== undefined) {
+      obj.foreignBranchesOfLivingLogs = Math.round(message.foreignBranchesOfLivingLogs);
+    }
     return obj;
   },
 
@@ -371,6 +390,7 @@ export const ParticipantStatus: MessageFns<ParticipantStatus> = {
     message.foreignBranches = object.foreignBranches ?? 0;
     message.lastError = object.lastError ?? "";
     message.nextTryTime = object.nextTryTime ?? undefined;
+    message.foreignBranchesOfLivingLogs = object.foreignBranchesOfLivingLogs ?? 0;
     return message;
   },
 };

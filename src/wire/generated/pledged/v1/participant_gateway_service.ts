@@ -73,6 +73,8 @@ export interface Hello {
   keepsWitnesses: boolean;
   /** 1. */
   protocolVersion: number;
+  /** Whether it commits a transaction's only branch at once where it may (VOTE_COMMITTED). Needs witnesses. */
+  onePhase: boolean;
 }
 
 /** The participant is admitted. */
@@ -114,7 +116,11 @@ export interface ParticipantBatch {
     | HeldPage
     | undefined;
   /** The other answer to list_prepared: the scan could not be made, and nothing may be concluded from it. */
-  scanFailure: ScanFailure | undefined;
+  scanFailure:
+    | ScanFailure
+    | undefined;
+  /** The participant doesn't admit this coordinator. Nothing follows. */
+  admissionRefusal: AdmissionRefusal | undefined;
 }
 
 /** Prepare this branch and vote. */
@@ -125,6 +131,11 @@ export interface PrepareItem {
   work: Uint8Array;
   /** Milliseconds after which the coordinator no longer waits for the vote. */
   timeoutMs: number;
+  /**
+   * The transaction's only branch: it may be committed at once, its witness with it, and voted VOTE_COMMITTED. Sent
+   * only to participants that keep witnesses; any other vote is as good.
+   */
+  onePhase: boolean;
 }
 
 /** Commit this branch. */
@@ -203,6 +214,14 @@ export interface HeldPage {
   branches: HeldBranch[];
   /** Empty: that was the last page. */
   nextPageToken: string;
+}
+
+/** Why a participant doesn't admit a coordinator. */
+export interface AdmissionRefusal {
+  /** The coordinator's log has been opened in a newer epoch since: it is an old copy, or a clone. */
+  superseded: boolean;
+  /** In a sentence. */
+  message: string;
 }
 
 /** A scan that could not be made. */
@@ -413,7 +432,15 @@ export const AttachParticipantResponse: MessageFns<AttachParticipantResponse> = 
 };
 
 function createBaseHello(): Hello {
-  return { name: "", kind: "", instanceId: "", resourceId: "", keepsWitnesses: false, protocolVersion: 0 };
+  return {
+    name: "",
+    kind: "",
+    instanceId: "",
+    resourceId: "",
+    keepsWitnesses: false,
+    protocolVersion: 0,
+    onePhase: false,
+  };
 }
 
 export const Hello: MessageFns<Hello> = {
@@ -435,6 +462,9 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.protocolVersion !== 0) {
       writer.uint32(48).int32(message.protocolVersion);
+    }
+    if (message.onePhase !== false) {
+      writer.uint32(56).bool(message.onePhase);
     }
     return writer;
   },
@@ -500,6 +530,14 @@ export const Hello: MessageFns<Hello> = {
             message.protocolVersion = reader.int32();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.onePhase = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -532,6 +570,9 @@ export const Hello: MessageFns<Hello> = {
     if (message.protocolVersion !== undefined) {
       obj.protocolVersion = Math.round(message.protocolVersion);
     }
+    if (message.onePhase !== undefined) {
+      obj.onePhase = message.onePhase;
+    }
     return obj;
   },
 
@@ -546,6 +587,7 @@ export const Hello: MessageFns<Hello> = {
     message.resourceId = object.resourceId ?? "";
     message.keepsWitnesses = object.keepsWitnesses ?? false;
     message.protocolVersion = object.protocolVersion ?? 0;
+    message.onePhase = object.onePhase ?? false;
     return message;
   },
 };
@@ -786,7 +828,14 @@ export const CoordinatorBatch: MessageFns<CoordinatorBatch> = {
 };
 
 function createBaseParticipantBatch(): ParticipantBatch {
-  return { votes: [], results: [], evidenceAnswers: [], heldPage: undefined, scanFailure: undefined };
+  return {
+    votes: [],
+    results: [],
+    evidenceAnswers: [],
+    heldPage: undefined,
+    scanFailure: undefined,
+    admissionRefusal: undefined,
+  };
 }
 
 export const ParticipantBatch: MessageFns<ParticipantBatch> = {
@@ -805,6 +854,9 @@ export const ParticipantBatch: MessageFns<ParticipantBatch> = {
     }
     if (message.scanFailure !== undefined) {
       ScanFailure.encode(message.scanFailure, writer.uint32(42).fork()).join();
+    }
+    if (message.admissionRefusal !== undefined) {
+      AdmissionRefusal.encode(message.admissionRefusal, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -862,6 +914,14 @@ export const ParticipantBatch: MessageFns<ParticipantBatch> = {
             message.scanFailure = ScanFailure.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.admissionRefusal = AdmissionRefusal.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -891,6 +951,9 @@ export const ParticipantBatch: MessageFns<ParticipantBatch> = {
     if (message.scanFailure !== undefined) {
       obj.scanFailure = ScanFailure.toJSON(message.scanFailure);
     }
+    if (message.admissionRefusal !== undefined) {
+      obj.admissionRefusal = AdmissionRefusal.toJSON(message.admissionRefusal);
+    }
     return obj;
   },
 
@@ -908,12 +971,15 @@ export const ParticipantBatch: MessageFns<ParticipantBatch> = {
     message.scanFailure = (object.scanFailure !== undefined && object.scanFailure !== null)
       ? ScanFailure.fromPartial(object.scanFailure)
       : undefined;
+    message.admissionRefusal = (object.admissionRefusal !== undefined && object.admissionRefusal !== null)
+      ? AdmissionRefusal.fromPartial(object.admissionRefusal)
+      : undefined;
     return message;
   },
 };
 
 function createBasePrepareItem(): PrepareItem {
-  return { xid: "", work: new Uint8Array(0), timeoutMs: 0 };
+  return { xid: "", work: new Uint8Array(0), timeoutMs: 0, onePhase: false };
 }
 
 export const PrepareItem: MessageFns<PrepareItem> = {
@@ -926,6 +992,9 @@ export const PrepareItem: MessageFns<PrepareItem> = {
     }
     if (message.timeoutMs !== 0) {
       writer.uint32(24).uint32(message.timeoutMs);
+    }
+    if (message.onePhase !== false) {
+      writer.uint32(32).bool(message.onePhase);
     }
     return writer;
   },
@@ -967,6 +1036,14 @@ export const PrepareItem: MessageFns<PrepareItem> = {
             message.timeoutMs = reader.uint32();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.onePhase = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -990,6 +1067,9 @@ export const PrepareItem: MessageFns<PrepareItem> = {
     if (message.timeoutMs !== undefined) {
       obj.timeoutMs = Math.round(message.timeoutMs);
     }
+    if (message.onePhase !== undefined) {
+      obj.onePhase = message.onePhase;
+    }
     return obj;
   },
 
@@ -1001,6 +1081,7 @@ export const PrepareItem: MessageFns<PrepareItem> = {
     message.xid = object.xid ?? "";
     message.work = object.work ?? new Uint8Array(0);
     message.timeoutMs = object.timeoutMs ?? 0;
+    message.onePhase = object.onePhase ?? false;
     return message;
   },
 };
@@ -1752,6 +1833,84 @@ export const HeldPage: MessageFns<HeldPage> = {
   },
 };
 
+function createBaseAdmissionRefusal(): AdmissionRefusal {
+  return { superseded: false, message: "" };
+}
+
+export const AdmissionRefusal: MessageFns<AdmissionRefusal> = {
+  encode(message: AdmissionRefusal, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.superseded !== false) {
+      writer.uint32(8).bool(message.superseded);
+    }
+    if (message.message !== "") {
+      writer.uint32(18).string(message.message);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AdmissionRefusal {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAdmissionRefusal();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.superseded = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  toJSON(message: AdmissionRefusal): unknown {
+    const obj: any = {};
+    if (message.superseded !== undefined) {
+      obj.superseded = message.superseded;
+    }
+    if (message.message !== undefined) {
+      obj.message = message.message;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AdmissionRefusal>): AdmissionRefusal {
+    return AdmissionRefusal.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AdmissionRefusal>): AdmissionRefusal {
+    const message = createBaseAdmissionRefusal();
+    message.superseded = object.superseded ?? false;
+    message.message = object.message ?? "";
+    return message;
+  },
+};
+
 function createBaseScanFailure(): ScanFailure {
   return { message: "" };
 }
@@ -1827,7 +1986,7 @@ export const ParticipantGatewayServiceService = {
    * of one xid keeps its order: a sender starts another batch where this one would turn it round.
    *
    * A participant that keeps, durably, the highest epoch that it has seen of each log ends the stream when
-   * welcome shows an older one. The built-in participants don't keep it yet.
+   * welcome shows an older one, with an admission_refusal.
    */
   attachParticipant: {
     path: "/pledged.v1.ParticipantGatewayService/AttachParticipant" as const,
@@ -1852,7 +2011,7 @@ export interface ParticipantGatewayServiceServer extends UntypedServiceImplement
    * of one xid keeps its order: a sender starts another batch where this one would turn it round.
    *
    * A participant that keeps, durably, the highest epoch that it has seen of each log ends the stream when
-   * welcome shows an older one. The built-in participants don't keep it yet.
+   * welcome shows an older one, with an admission_refusal.
    */
   attachParticipant: handleBidiStreamingCall<AttachParticipantRequest, AttachParticipantResponse>;
 }
@@ -1867,7 +2026,7 @@ export interface ParticipantGatewayServiceClient extends Client {
    * of one xid keeps its order: a sender starts another batch where this one would turn it round.
    *
    * A participant that keeps, durably, the highest epoch that it has seen of each log ends the stream when
-   * welcome shows an older one. The built-in participants don't keep it yet.
+   * welcome shows an older one, with an admission_refusal.
    */
   attachParticipant(): ClientDuplexStream<AttachParticipantRequest, AttachParticipantResponse>;
   attachParticipant(

@@ -30,7 +30,14 @@ export interface PrepareBranchRequest {
   /** What to do, in the participant's own language. */
   work: Uint8Array;
   /** After that the coordinator no longer waits for the vote. */
-  timeout: Duration | undefined;
+  timeout:
+    | Duration
+    | undefined;
+  /**
+   * The transaction's only branch: it may be committed at once, its witness with it, and voted VOTE_COMMITTED. Sent
+   * only to participants that keep witnesses; any other vote is as good.
+   */
+  onePhase: boolean;
 }
 
 /** The vote. */
@@ -111,6 +118,8 @@ export interface DescribeParticipantResponse {
   kind: string;
   /** Whether it answers GetBranchEvidence and ForgetBranches. */
   keepsWitnesses: boolean;
+  /** Whether it commits a transaction's only branch at once where it may (VOTE_COMMITTED). Needs witnesses. */
+  onePhase: boolean;
 }
 
 /** Asks for the witness of a transaction. */
@@ -142,7 +151,7 @@ export interface ForgetBranchesResponse {
 }
 
 function createBasePrepareBranchRequest(): PrepareBranchRequest {
-  return { xid: "", branch: "", work: new Uint8Array(0), timeout: undefined };
+  return { xid: "", branch: "", work: new Uint8Array(0), timeout: undefined, onePhase: false };
 }
 
 export const PrepareBranchRequest: MessageFns<PrepareBranchRequest> = {
@@ -158,6 +167,9 @@ export const PrepareBranchRequest: MessageFns<PrepareBranchRequest> = {
     }
     if (message.timeout !== undefined) {
       Duration.encode(message.timeout, writer.uint32(34).fork()).join();
+    }
+    if (message.onePhase !== false) {
+      writer.uint32(40).bool(message.onePhase);
     }
     return writer;
   },
@@ -207,6 +219,14 @@ export const PrepareBranchRequest: MessageFns<PrepareBranchRequest> = {
             message.timeout = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.onePhase = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -233,6 +253,9 @@ export const PrepareBranchRequest: MessageFns<PrepareBranchRequest> = {
     if (message.timeout !== undefined) {
       obj.timeout = Duration.toJSON(message.timeout);
     }
+    if (message.onePhase !== undefined) {
+      obj.onePhase = message.onePhase;
+    }
     return obj;
   },
 
@@ -247,6 +270,7 @@ export const PrepareBranchRequest: MessageFns<PrepareBranchRequest> = {
     message.timeout = (object.timeout !== undefined && object.timeout !== null)
       ? Duration.fromPartial(object.timeout)
       : undefined;
+    message.onePhase = object.onePhase ?? false;
     return message;
   },
 };
@@ -908,7 +932,7 @@ export const DescribeParticipantRequest: MessageFns<DescribeParticipantRequest> 
 };
 
 function createBaseDescribeParticipantResponse(): DescribeParticipantResponse {
-  return { resourceId: "", kind: "", keepsWitnesses: false };
+  return { resourceId: "", kind: "", keepsWitnesses: false, onePhase: false };
 }
 
 export const DescribeParticipantResponse: MessageFns<DescribeParticipantResponse> = {
@@ -921,6 +945,9 @@ export const DescribeParticipantResponse: MessageFns<DescribeParticipantResponse
     }
     if (message.keepsWitnesses !== false) {
       writer.uint32(24).bool(message.keepsWitnesses);
+    }
+    if (message.onePhase !== false) {
+      writer.uint32(32).bool(message.onePhase);
     }
     return writer;
   },
@@ -962,6 +989,14 @@ export const DescribeParticipantResponse: MessageFns<DescribeParticipantResponse
             message.keepsWitnesses = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.onePhase = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -985,6 +1020,9 @@ export const DescribeParticipantResponse: MessageFns<DescribeParticipantResponse
     if (message.keepsWitnesses !== undefined) {
       obj.keepsWitnesses = message.keepsWitnesses;
     }
+    if (message.onePhase !== undefined) {
+      obj.onePhase = message.onePhase;
+    }
     return obj;
   },
 
@@ -996,6 +1034,7 @@ export const DescribeParticipantResponse: MessageFns<DescribeParticipantResponse
     message.resourceId = object.resourceId ?? "";
     message.kind = object.kind ?? "";
     message.keepsWitnesses = object.keepsWitnesses ?? false;
+    message.onePhase = object.onePhase ?? false;
     return message;
   },
 };
@@ -1283,13 +1322,19 @@ export const ForgetBranchesResponse: MessageFns<ForgetBranchesResponse> = {
 };
 
 /**
- * Served by a participant, in any language, that listens at an address; the coordinator calls. Every call carries
- * the coordinator's log id and current epoch as metadata, `pledged-log-id` and `pledged-epoch`: a participant
- * that keeps the highest epoch of each log refuses an older one.
+ * Served by a participant, in any language, that listens at an address; the coordinator calls. Every call but
+ * DescribeParticipant, with which a connection begins, carries the coordinator's log id and current epoch as
+ * metadata, `pledged-log-id` and `pledged-epoch`: a participant that keeps, durably, the highest epoch of each log
+ * refuses an older one with FAILED_PRECONDITION and the reason EPOCH_SUPERSEDED in google.rpc.ErrorInfo (domain
+ * `pledged.dev`).
  *
  * Every verb may be called again, and late. "Not there" is never success: a commit that finds nothing prepared
  * answers BRANCH_RESULT_UNKNOWN unless the participant can tell that the branch had ended. An error status, or
- * no answer, counts as a vote of no (prepare) or as BRANCH_RESULT_UNKNOWN (commit, abort).
+ * no answer, counts as a vote of no (prepare), as BRANCH_RESULT_UNKNOWN (commit, abort, and a one-phase prepare), or
+ * as a scan that failed. RESOURCE_EXHAUSTED is for a participant that has as many prepares as it can run.
+ *
+ * Calls about one transaction come one after another, but for the abort: it comes while the prepare is still running
+ * (whose call has been cancelled by then, and has no other answer), or even before it.
  *
  * DescribeParticipant, GetBranchEvidence and ForgetBranches may be left out: then it is a participant without
  * evidence, and an outcome that only a witness could tell stays unknown until a person looks.

@@ -372,6 +372,8 @@ export interface Branch {
     | undefined;
   /** What the participant's witness says. */
   evidence: Evidence;
+  /** What the doubt costs at the participant, in its words, by its last scan. Empty: nothing is known. */
+  cost: string;
 }
 
 /** The latest thing that went wrong. */
@@ -941,6 +943,7 @@ function createBaseBranch(): Branch {
     attempts: 0,
     lastError: undefined,
     evidence: 0,
+    cost: "",
   };
 }
 
@@ -972,6 +975,9 @@ export const Branch: MessageFns<Branch> = {
     }
     if (message.evidence !== 0) {
       writer.uint32(72).int32(message.evidence);
+    }
+    if (message.cost !== "") {
+      writer.uint32(82).string(message.cost);
     }
     return writer;
   },
@@ -1061,6 +1067,14 @@ export const Branch: MessageFns<Branch> = {
             message.evidence = reader.int32() as any;
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.cost = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1102,6 +1116,9 @@ export const Branch: MessageFns<Branch> = {
     if (message.evidence !== undefined) {
       obj.evidence = evidenceToJSON(message.evidence);
     }
+    if (message.cost !== undefined) {
+      obj.cost = message.cost;
+    }
     return obj;
   },
 
@@ -1123,6 +1140,7 @@ export const Branch: MessageFns<Branch> = {
       ? LastError.fromPartial(object.lastError)
       : undefined;
     message.evidence = object.evidence ?? 0;
+    message.cost = object.cost ?? "";
     return message;
   },
 };

@@ -1,5 +1,5 @@
 /**
- * Order and width of a host's work. Jobs of one lane (an xid) run one after another in the order they came,
+ * Order and width of work that is asked for all at once. Jobs of one lane (an xid) run one after another in the order they came,
  * lanes run side by side. A job that never settles holds back its own lane and no other.
  */
 
@@ -42,25 +42,40 @@ export class Lanes {
 /** At most `max` holders at once; the others wait in the order they came. */
 export class Slots {
   readonly #max: number
-  readonly #waiting: (() => void)[] = []
+  readonly #waiting = new Set<() => void>()
   #taken = 0
 
   constructor(max: number) {
     this.#max = max
   }
 
-  async take(): Promise<void> {
+  /** `signal`, asked for where there is a wait, ends it: false, there is no slot to give back. */
+  async take(signal?: () => AbortSignal): Promise<boolean> {
     if (this.#taken < this.#max) {
       this.#taken += 1
-      return
+      return true
     }
-    await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    return await new Promise((resolve) => this.#wait(resolve, signal?.()))
   }
 
   /** Hands the slot to the longest waiting, so that `taken` never passes `max` in between. */
   give(): void {
-    const next = this.#waiting.shift()
+    const [next] = this.#waiting
     if (next === undefined) this.#taken -= 1
     else next()
+  }
+
+  #wait(resolve: (taken: boolean) => void, signal: AbortSignal | undefined): void {
+    const leave = (): void => {
+      if (this.#waiting.delete(taken)) resolve(false)
+    }
+    const taken = (): void => {
+      this.#waiting.delete(taken)
+      signal?.removeEventListener('abort', leave)
+      resolve(true)
+    }
+    this.#waiting.add(taken)
+    if (signal?.aborted === true) leave()
+    else signal?.addEventListener('abort', leave, { once: true })
   }
 }

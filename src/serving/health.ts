@@ -1,14 +1,10 @@
-/** grpc.health.v1.Health: serving while the daemon takes new work, for the whole and for each service by name. */
+/** grpc.health.v1.Health: serving while new work is taken, for the whole and for each service by name. */
 import type { Server, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js'
 import { HealthImplementation } from 'grpc-health-check'
-import type { Ready } from './admission.ts'
+import type { PledgedError } from '../base/errors.ts'
 
-const SERVICES = [
-  '',
-  'pledged.v1.TransactionService',
-  'pledged.v1.ParticipantGatewayService',
-  'pledged.v1.AdminService',
-] as const
+/** Why no new work is taken now; undefined while it is. */
+export type Ready = () => PledgedError | undefined
 
 export interface Health {
   /** Tells those who watch, if something has changed since it was last looked at. */
@@ -17,7 +13,8 @@ export interface Health {
   stop(): void
 }
 
-export function serveHealth(server: Server, ready: Ready): Health {
+/** `services`: by their full names. */
+export function serveHealth(server: Server, services: readonly string[], ready: Ready): Health {
   const implementation = new HealthImplementation()
   let shown: boolean | undefined
   let stopped = false
@@ -25,7 +22,8 @@ export function serveHealth(server: Server, ready: Ready): Health {
     const serving = !stopped && ready() === undefined
     if (serving === shown) return
     shown = serving
-    for (const service of SERVICES) implementation.setStatus(service, serving ? 'SERVING' : 'NOT_SERVING')
+    for (const service of ['', ...services])
+      implementation.setStatus(service, serving ? 'SERVING' : 'NOT_SERVING')
   }
   refresh()
   implementation.addToServer({

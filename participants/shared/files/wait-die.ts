@@ -3,7 +3,7 @@
  * thus always goes from an older to a younger xid, so no cycle of waits can form, also not across participants.
  * Xids of different logs have no order, and none of them waits.
  */
-import { compareXids, tryParseXid } from '../../src/sdk/participant/index.ts'
+import { compareXids, tryParseXid } from '../../../src/sdk/participant/index.ts'
 
 export function mayWait(xid: string, holder: string): boolean {
   const own = tryParseXid(xid)
@@ -42,11 +42,16 @@ export class WaitingRoom<W extends Waiter> {
     return [...waiters.keys()].sort(olderFirst)
   }
 
-  remove(waiter: W): void {
+  /** False: it is not in here, or not any more. */
+  remove(waiter: W): boolean {
+    let wasHere = false
     for (const [holder, waiters] of this.#byHolder) {
       clearTimeout(waiters.get(waiter))
-      if (waiters.delete(waiter) && waiters.size === 0) this.#byHolder.delete(holder)
+      if (!waiters.delete(waiter)) continue
+      wasHere = true
+      if (waiters.size === 0) this.#byHolder.delete(holder)
     }
+    return wasHere
   }
 
   /** Takes out everyone who waits under this xid. */

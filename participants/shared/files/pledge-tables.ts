@@ -1,10 +1,19 @@
 /**
  * The durable side of a pledge: the branch in doubt, the witness of how it ended (R4), and the resource's id
- * (R10). An xid has an in-doubt row, or a witness, or neither; never both. All methods run inside the caller's
+ * (R10), and the logs whose coordinators were admitted (R11). An xid has an in-doubt row, or a witness, or neither; never both. All methods run inside the caller's
  * transaction.
  */
 import { randomUUID } from 'node:crypto'
-import { assert, type HeldBranch, PledgedError } from '../../src/sdk/participant/index.ts'
+import {
+  assert,
+  type CoordinatorIdentity,
+  type Epoch,
+  epochNumber,
+  type HeldBranch,
+  isEpoch,
+  type LogId,
+  PledgedError,
+} from '../../../src/sdk/participant/index.ts'
 import { bytesOf, type Database, numberOf, type Row, textOf } from './database.ts'
 import { createTables } from './opening.ts'
 
@@ -26,6 +35,11 @@ const DEFINITIONS = [
      xid TEXT PRIMARY KEY NOT NULL,
      outcome TEXT NOT NULL CHECK (outcome IN ('committed', 'aborted')),
      time_ms INTEGER NOT NULL
+   ) WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS pledged_logs (
+     log_id TEXT PRIMARY KEY NOT NULL,
+     epoch TEXT NOT NULL,
+     last_seen_ms INTEGER NOT NULL
    ) WITHOUT ROWID`,
 ]
 
@@ -114,19 +128,54 @@ export class PledgeTables {
     )
   }
 
-  /** In the order of their names, from after `afterXid`; one more than `limit` is never read. */
-  list(limit: number, afterXid: string): readonly HeldBranch[] {
+  /** R11: raises the epoch that is kept for the log. Returns the one that bars this: a newer, or another of its number. */
+  raiseEpoch({ logId, epoch }: CoordinatorIdentity): string | undefined {
+    const row = this.#database.get('SELECT epoch FROM pledged_logs WHERE log_id = ?', logId)
+    const known = row === undefined ? undefined : textOf(row, 'epoch')
+    if (known !== undefined && known !== epoch && !isNewer(epoch, known)) return known
+    this.#database.run(
+      'INSERT OR REPLACE INTO pledged_logs (log_id, epoch, last_seen_ms) VALUES (?, ?, ?)',
+      logId,
+      epoch,
+      this.#nowMs(),
+    )
+    return undefined
+  }
+
+  /** The log lives: its coordinator has just asked. */
+  touchLog(logId: LogId): void {
+    this.#database.run('UPDATE pledged_logs SET last_seen_ms = ? WHERE log_id = ?', this.#nowMs(), logId)
+  }
+
+  /**
+   * In the order of their names, from after `afterXid`; one more than `limit` is never read. Those of another log
+   * than `ownLogId` tell when that was last seen.
+   */
+  list(limit: number, afterXid: string, ownLogId: string): readonly HeldBranch[] {
     const rows = this.#database.all(
-      'SELECT xid, prepare_time_ms FROM pledged_in_doubt WHERE xid > ? ORDER BY xid LIMIT ?',
+      `SELECT d.xid AS xid, d.prepare_time_ms AS prepare_time_ms, l.last_seen_ms AS last_seen_ms
+         FROM pledged_in_doubt AS d
+         LEFT JOIN pledged_logs AS l ON l.log_id = substr(d.xid, 1, instr(d.xid, '.') - 1) AND l.log_id <> ?
+        WHERE d.xid > ? ORDER BY d.xid LIMIT ?`,
+      ownLogId,
       afterXid,
       limit,
     )
-    return rows.map((row) => ({ xid: textOf(row, 'xid'), prepareTimeMs: numberOf(row, 'prepare_time_ms') }))
+    return rows.map((row) => ({
+      xid: textOf(row, 'xid'),
+      prepareTimeMs: numberOf(row, 'prepare_time_ms'),
+      ...(row['last_seen_ms'] === null ? {} : { logSeenTimeMs: numberOf(row, 'last_seen_ms') }),
+    }))
   }
 
   #meta(key: string): string {
     return textOf(this.#database.get('SELECT value FROM pledged_meta WHERE key = ?', key), 'value')
   }
+}
+
+/** An entry that is no epoch was edited by hand. Nothing can be said to be newer than it. */
+function isNewer(epoch: Epoch, known: string): boolean {
+  return isEpoch(known) && epochNumber(epoch) > epochNumber(known)
 }
 
 function heldPledgeOf(row: Row): HeldPledge {

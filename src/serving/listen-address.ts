@@ -2,7 +2,7 @@
 import { lstat, unlink } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { resolve } from 'node:path'
-import { PledgedError } from '../../base/errors.ts'
+import { PledgedError } from '../base/errors.ts'
 
 export type ListenAddress =
   | { readonly type: 'tcp'; readonly host: string; readonly port: number }
@@ -34,8 +34,15 @@ export function formatListenAddress(address: ListenAddress, boundPort?: number):
   return `${host}:${boundPort ?? address.port}`
 }
 
+/** Reached from this machine alone. */
+export function isLocal(address: ListenAddress): boolean {
+  if (address.type === 'unix') return true
+  const { host } = address
+  return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host)
+}
+
 /**
- * Removes what a killed daemon has left at the path. A socket on which somebody listens is left alone, and so is
+ * Removes what a killed process has left at the path. A socket on which somebody listens is left alone, and so is
  * whatever isn't a socket: both are CONFIGURATION.
  */
 export async function removeStaleSocket(path: string): Promise<void> {

@@ -1,7 +1,9 @@
-/** The work of a sqlite branch: statements, in text or by the names that the participant was configured with. */
+/**
+ * The work of a branch in an SQL database: statements, in text or by the names that the participant was configured
+ * with. Each database brings its own look at a statement's text.
+ */
 import { PledgedError } from '../../src/sdk/participant/index.ts'
-import type { SqlValue } from '../shared/database.ts'
-import { MalformedWork } from '../shared/resource.ts'
+import { MalformedWork } from './refusal.ts'
 import {
   decodeJson,
   type Field,
@@ -10,24 +12,34 @@ import {
   readInteger,
   readObject,
   readText,
-} from '../shared/work-json.ts'
-import { inspectStatement } from './statement-text.ts'
+} from './work-json.ts'
+
+/** What a statement's text shows: that it is one, of a kind that can't end its transaction (R14). */
+export type StatementText = { readonly parameterCount: number } | { readonly problem: string }
+
+export type InspectStatement = (sql: string) => StatementText
+
+/** A JSON integer is a bigint here, so that it is bound as one; a float stays a number. */
+export type Parameter = null | boolean | bigint | number | string | Uint8Array
 
 export interface Statement {
   /** Where it stands in the work: `statements[0]`. */
   readonly place: string
   readonly sql: string
-  readonly params: readonly SqlValue[]
+  readonly params: readonly Parameter[]
   readonly expectRows?: number | undefined
 }
 
-export interface SqliteWork {
+export interface StatementWork {
   readonly statements: readonly Statement[]
 }
 
 export type NamedStatements = Readonly<Record<string, string>>
 
-export interface SqliteWorkLimits {
+export interface StatementWorkOptions {
+  readonly inspect: InspectStatement
+  /** Given, work may contain these and no other. */
+  readonly named: NamedStatements | undefined
   readonly workEntriesMax: number
 }
 
@@ -37,35 +49,34 @@ const INT64 = /^-?[0-9]{1,19}$/
 const BASE64 = /^(?:[0-9A-Za-z+/]{4})*(?:[0-9A-Za-z+/]{2}==|[0-9A-Za-z+/]{3}=)?$/
 
 /** Throws CONFIGURATION with every statement that can't be taken. */
-export function checkNamedStatements(statements: NamedStatements): void {
+export function checkNamedStatements(statements: NamedStatements, inspect: InspectStatement): void {
   const problems = Object.entries(statements).flatMap(([name, sql]) => {
-    const text = inspectStatement(sql)
+    const text = inspect(sql)
     return 'problem' in text ? [`statement ${JSON.stringify(name)} ${text.problem}`] : []
   })
   if (problems.length > 0) throw new PledgedError('CONFIGURATION', problems.join('; '))
 }
 
-export function decodeSqliteWork(
-  bytes: Uint8Array,
-  named: NamedStatements | undefined,
-  limits: SqliteWorkLimits,
-): SqliteWork {
+/** Throws MalformedWork. */
+export function decodeStatementWork(bytes: Uint8Array, options: StatementWorkOptions): StatementWork {
   const work = readObject(decodeJson(bytes), ['statements'])
-  const entries = readArray(work.statements, { min: 1, max: limits.workEntriesMax })
+  const entries = readArray(work.statements, { min: 1, max: options.workEntriesMax })
   return {
     statements: entries.map((entry) =>
-      named === undefined ? readStatement(entry) : readNamed(entry, named),
+      options.named === undefined
+        ? readStatement(entry, options.inspect)
+        : readNamed(entry, options.named, options.inspect),
     ),
   }
 }
 
-function readStatement(field: Field): Statement {
+function readStatement(field: Field, inspect: InspectStatement): Statement {
   const entry = readObject(field, ['sql', 'params', 'expect_rows'])
   const sql = readText(entry.sql, { lengthMax: SQL_LENGTH_MAX })
-  return { place: field.path, sql, ...readCall(field, entry, sql) }
+  return { place: field.path, sql, ...readCall(field, entry, inspect(sql)) }
 }
 
-function readNamed(field: Field, named: NamedStatements): Statement {
+function readNamed(field: Field, named: NamedStatements, inspect: InspectStatement): Statement {
   const entry = readObject(field, ['name', 'params', 'expect_rows'])
   const name = readText(entry.name, { lengthMax: NAME_LENGTH_MAX })
   const sql = Object.hasOwn(named, name) ? named[name] : undefined
@@ -74,15 +85,14 @@ function readNamed(field: Field, named: NamedStatements): Statement {
       `${entry.name.path} is ${JSON.stringify(name)}; this participant takes ${Object.keys(named).join(', ')}`,
     )
   }
-  return { place: field.path, sql, ...readCall(field, entry, sql) }
+  return { place: field.path, sql, ...readCall(field, entry, inspect(sql)) }
 }
 
 function readCall(
   field: Field,
   entry: { readonly params: Field; readonly expect_rows: Field },
-  sql: string,
+  text: StatementText,
 ): Pick<Statement, 'params' | 'expectRows'> {
-  const text = inspectStatement(sql)
   if ('problem' in text) throw new MalformedWork(`${field.path} ${text.problem}`)
   const given =
     entry.params.value === undefined ? [] : readArray(entry.params, { min: 0, max: Number.MAX_SAFE_INTEGER })
@@ -99,10 +109,10 @@ function readCall(
 }
 
 /** JSON's integers are bound as integers, though JavaScript knows one kind of number, so that 1 isn't stored as 1.0. */
-function readParameter(field: Field): SqlValue {
+function readParameter(field: Field): Parameter {
   const { value } = field
   if (value === null) return null
-  if (typeof value === 'boolean') return value ? 1n : 0n
+  if (typeof value === 'boolean') return value
   if (typeof value === 'number') return readNumber(field, value)
   if (typeof value === 'string') {
     if (!value.isWellFormed()) throw new MalformedWork(`${field.path} is not well-formed Unicode`)
@@ -115,7 +125,7 @@ function readParameter(field: Field): SqlValue {
   )
 }
 
-function readNumber(field: Field, value: number): SqlValue {
+function readNumber(field: Field, value: number): Parameter {
   if (!Number.isFinite(value)) throw mistaken(field, 'a finite number')
   if (!Number.isInteger(value)) return value
   if (!Number.isSafeInteger(value)) {
@@ -125,7 +135,7 @@ function readNumber(field: Field, value: number): SqlValue {
 }
 
 /** What JSON has no literal for. */
-function readTagged(field: Field): SqlValue {
+function readTagged(field: Field): Parameter {
   const { int64, float64, base64 } = readObject(field, ['int64', 'float64', 'base64'])
   const given = [int64, float64, base64].filter((tag) => tag.value !== undefined)
   if (given.length !== 1) throw new MalformedWork(`${field.path} must have one of int64, float64, base64`)

@@ -12,7 +12,7 @@
  *   abort   no        committed  broken       committed
  *   abort   no        none       done         aborted: so that a prepare that comes late votes no
  */
-import type { BranchEnding, Evidence } from '../../src/sdk/participant/index.ts'
+import type { BranchEnding, Evidence } from '../../../src/sdk/participant/index.ts'
 import type { PledgeTables } from './pledge-tables.ts'
 import { BrokenPledge, type Resource } from './resource.ts'
 import { explain } from './sqlite-errors.ts'

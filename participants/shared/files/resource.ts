@@ -1,5 +1,5 @@
 /** The port between the shared participant and a resource: what a branch does, here, in one open database. */
-import type { Vote } from '../../src/sdk/participant/index.ts'
+import type { Vote } from '../../../src/sdk/participant/index.ts'
 import type { Database } from './database.ts'
 import type { HeldPledge, Pledge } from './pledge-tables.ts'
 
@@ -19,6 +19,8 @@ export interface PrepareContext<Work> {
 
 export interface ResourceKind<Work> {
   readonly kind: string
+  /** What a branch in doubt costs others, in words. */
+  readonly costOfDoubt: string
   /** alone: prepare runs transactions of its own. shared: it runs within the batch's, and throws to undo its part. */
   readonly prepareMode: 'shared' | 'alone'
   /** Throws MalformedWork. */
@@ -45,20 +47,4 @@ export interface Resource<Work> {
 /** The database is no longer what the pledge was made on. The branch stays prepared, for a person to mend. */
 export class BrokenPledge extends Error {
   override readonly name = 'BrokenPledge'
-}
-
-/** The work can't be read; the message says which field, and what was expected. */
-export class MalformedWork extends Error {
-  override readonly name = 'MalformedWork'
-}
-
-/** A no vote from within the transaction whose part must be undone. */
-export class Refusal extends Error {
-  override readonly name = 'Refusal'
-  readonly retryable: boolean
-
-  constructor(message: string, options: { readonly retryable?: boolean } = {}) {
-    super(message)
-    this.retryable = options.retryable ?? false
-  }
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { XID_OF_OLDER_EPOCH, XID_OF_OTHER_LOG, xid } from '../testing/kit.ts'
+import { XID_OF_OLDER_EPOCH, XID_OF_OTHER_LOG, xid } from '../../testing/kit.ts'
 import { mayWait, WaitingRoom } from './wait-die.ts'
 
 describe('wait-die', () => {

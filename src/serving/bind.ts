@@ -1,7 +1,7 @@
 /** Binds a gRPC server to its address. */
 import { chmod } from 'node:fs/promises'
 import type { Server, ServerCredentials } from '@grpc/grpc-js'
-import { messageOf, PledgedError } from '../../base/errors.ts'
+import { messageOf, PledgedError } from '../base/errors.ts'
 import {
   formatListenAddress,
   type ListenAddress,

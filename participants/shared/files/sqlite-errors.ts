@@ -8,7 +8,7 @@
  * To the coordinator both are "no" from a prepare (a row that comes back is found by its scan and aborted), and
  * "unknown, ask again" from a commit or an abort: an operation that worked is never told from here.
  */
-import { messageOf } from '../../src/sdk/participant/index.ts'
+import { messageOf } from '../../../src/sdk/participant/index.ts'
 
 export interface SqliteErrorKind {
   readonly effect: 'not_done' | 'unknown'

@@ -1,5 +1,5 @@
 /** R16: a database that doesn't sync can't pledge. What a file must be, checked at each opening. */
-import { PledgedError } from '../../src/sdk/participant/index.ts'
+import { PledgedError } from '../../../src/sdk/participant/index.ts'
 import { type Database, inTransaction, numberOf, textOf } from './database.ts'
 import { explain } from './sqlite-errors.ts'
 

@@ -6,32 +6,30 @@
 import { createHash } from 'node:crypto'
 import {
   type BranchEnding,
+  type CoordinatorIdentity,
   type Evidence,
   type HeldPage,
+  type LogId,
   messageOf,
   type Participant,
   type ParticipantDescription,
   PledgedError,
   type PrepareRequest,
   present,
+  supersededError,
   type Vote,
   vote,
   type Xid,
-} from '../../src/sdk/participant/index.ts'
+} from '../../../src/sdk/participant/index.ts'
+import { pageTokenAfter, xidBeforePage } from '../page-token.ts'
+import { MalformedWork, Refusal } from '../refusal.ts'
 import type { Database } from './database.ts'
 import { BranchEndings } from './endings.ts'
 import type { ParticipantLimits } from './limits.ts'
 import { verifyDurable } from './opening.ts'
 import { type Operation, OperationQueue } from './operation-queue.ts'
 import { PledgeTables } from './pledge-tables.ts'
-import {
-  type Attempt,
-  BrokenPledge,
-  MalformedWork,
-  Refusal,
-  type Resource,
-  type ResourceKind,
-} from './resource.ts'
+import { type Attempt, BrokenPledge, type Resource, type ResourceKind } from './resource.ts'
 import { classify, explain } from './sqlite-errors.ts'
 import { mayWait, type Waiter, WaitingRoom } from './wait-die.ts'
 
@@ -67,6 +65,8 @@ class PledgeParticipant<Work> implements Participant {
   readonly #waiting = new WaitingRoom<PrepareOperation>()
   readonly #endings: BranchEndings
   #opened: Opened<Work> | undefined
+  /** Of the coordinator that was admitted last. */
+  #logId: LogId | undefined
   #closed = false
 
   constructor(options: PledgeParticipantOptions<Work>) {
@@ -91,6 +91,17 @@ class PledgeParticipant<Work> implements Participant {
     })
   }
 
+  /** R11. The row is forced before anything is done for the coordinator: an older copy of its log is barred for good. */
+  async admit(coordinator: CoordinatorIdentity): Promise<void> {
+    const known = await this.#ask('shared', () => this.#open().tables.raiseEpoch(coordinator))
+    if (known !== undefined) throw supersededError(coordinator, known)
+    this.#logId = coordinator.logId
+  }
+
+  /**
+   * R17's one phase isn't used: one forced write of this file is shared by all that ask in one turn, and a commit of
+   * its own would take as many.
+   */
   async prepare(request: PrepareRequest): Promise<Vote> {
     let work: Work
     try {
@@ -116,10 +127,13 @@ class PledgeParticipant<Work> implements Participant {
 
   listPrepared(pageSize: number, pageToken: string): Promise<HeldPage> {
     const limit = Math.min(Math.max(1, Math.trunc(pageSize)), PAGE_SIZE_MAX)
+    if (pageToken === '') this.#touchLog()
     return this.#read(() => {
-      const found = this.#open().tables.list(limit + 1, pageToken)
-      const branches = found.slice(0, limit)
-      return { branches, nextPageToken: found.length > limit ? (branches.at(-1)?.xid ?? '') : '' }
+      const found = this.#open().tables.list(limit + 1, xidBeforePage(pageToken), this.#logId ?? '')
+      const cost = this.#kind.costOfDoubt
+      const branches = found.slice(0, limit).map((branch) => ({ ...branch, cost }))
+      const last = found.length > limit ? branches.at(-1)?.xid : undefined
+      return { branches, nextPageToken: pageTokenAfter(last ?? '') }
     })
   }
 
@@ -132,6 +146,13 @@ class PledgeParticipant<Work> implements Participant {
 
   forget(xid: Xid): Promise<void> {
     return this.#ask('shared', () => this.#open().tables.removeWitness(xid), { lazy: true })
+  }
+
+  /** Every scan shows the others that this log lives. Should the write fail, the next scan tries again. */
+  #touchLog(): void {
+    const logId = this.#logId
+    if (logId === undefined) return
+    this.#ask('shared', () => this.#open().tables.touchLog(logId), { lazy: true }).catch(() => {})
   }
 
   async close(): Promise<void> {
@@ -155,7 +176,8 @@ class PledgeParticipant<Work> implements Participant {
           return () =>
             resolve(vote.no(`${attempt.blockedBy} holds what this branch needs`, { retryable: true }))
         }
-        this.#waiting.add(attempt.blockedBy, operation)
+        // Within the batch: the holder's end may be the next operation in it.
+        this.#await(attempt.blockedBy, operation, request.signal)
         return () => {}
       },
       failed: (error) => {
@@ -167,6 +189,16 @@ class PledgeParticipant<Work> implements Participant {
       refuse: (message) => resolve(vote.no(message, { retryable: true })),
     }
     return operation
+  }
+
+  /** Who was let out and is about to run is left alone: it would pledge after its no. */
+  #await(holder: string, operation: PrepareOperation, signal: AbortSignal): void {
+    const give = (): void => {
+      if (this.#waiting.remove(operation)) operation.refuse('nobody waits for the vote any more')
+    }
+    this.#waiting.add(holder, operation)
+    if (signal.aborted) give()
+    else signal.addEventListener('abort', give, { once: true })
   }
 
   #attempt({ xid, work: workBytes }: PrepareRequest, work: Work): Attempt {

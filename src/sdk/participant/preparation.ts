@@ -1,0 +1,115 @@
+/**
+ * A prepare from its arrival to its vote, and whether anybody still waits for it. An abort doesn't overtake its
+ * prepare, but it makes it stop waiting: the request's signal fires, whether the prepare runs or waits for its turn.
+ */
+import { PledgedError } from '../../base/errors.ts'
+import type { Xid } from '../../base/ids.ts'
+import type { Clock, Timers } from '../../base/ports.ts'
+import type { CoordinatorMessage } from '../../protocol/messages.ts'
+import type { PrepareRequest } from './participant.ts'
+
+export type PrepareMessage = CoordinatorMessage & { type: 'prepare' }
+
+export interface PreparationPorts {
+  readonly clock: Clock
+  readonly timers: Timers
+}
+
+export class Preparation {
+  readonly message: PrepareMessage
+  readonly #clock: Clock
+  readonly #timers: Timers
+  readonly #receivedMs: number
+  #controller: AbortController | undefined
+  #cancelTimer = (): void => {}
+  /** Why nobody waits any more. */
+  #abandoned: string | undefined
+
+  constructor(message: PrepareMessage, ports: PreparationPorts) {
+    this.message = message
+    this.#clock = ports.clock
+    this.#timers = ports.timers
+    this.#receivedMs = ports.clock.monotonicMs()
+  }
+
+  /** Why it needn't run at all, in words; undefined while its vote is waited for. */
+  get pointless(): string | undefined {
+    if (this.#abandoned !== undefined) return this.#abandoned
+    return this.#remainingMs() <= 0 ? 'the prepare timed out while it waited for its turn' : undefined
+  }
+
+  abandon(why: string): void {
+    if (this.#abandoned !== undefined) return
+    this.#abandoned = why
+    this.#controller?.abort(abandonment(why))
+  }
+
+  /** The vote is there, or isn't wanted. */
+  ended(): void {
+    this.#cancelTimer()
+  }
+
+  /** What the participant sees. */
+  request(): PrepareRequest {
+    const { xid, work, onePhase = false } = this.message
+    const signal = (): AbortSignal => this.signal
+    return {
+      xid,
+      work,
+      timeoutMs: this.#remainingMs(),
+      onePhase,
+      get signal() {
+        return signal()
+      },
+    }
+  }
+
+  /** Made, with its timer, for whom looks at it. */
+  get signal(): AbortSignal {
+    if (this.#controller !== undefined) return this.#controller.signal
+    this.#controller = new AbortController()
+    if (this.#abandoned !== undefined) this.#controller.abort(abandonment(this.#abandoned))
+    else {
+      this.#cancelTimer = this.#timers.after(Math.max(0, this.#remainingMs()), () =>
+        this.abandon(`nobody waits for the vote after ${this.message.timeoutMs} ms`),
+      )
+    }
+    return this.#controller.signal
+  }
+
+  #remainingMs(): number {
+    return this.message.timeoutMs - (this.#clock.monotonicMs() - this.#receivedMs)
+  }
+}
+
+/** The prepares under way in a host. */
+export class Preparations<Caller> {
+  readonly #byXid = new Map<Xid, Map<Preparation, Caller>>()
+
+  add(preparation: Preparation, caller: Caller): void {
+    const { xid } = preparation.message
+    const same = this.#byXid.get(xid) ?? new Map<Preparation, Caller>()
+    this.#byXid.set(xid, same.set(preparation, caller))
+  }
+
+  remove(preparation: Preparation): void {
+    const { xid } = preparation.message
+    const same = this.#byXid.get(xid)
+    if (same?.delete(preparation) && same.size === 0) this.#byXid.delete(xid)
+  }
+
+  abandon(xid: Xid, why: string): void {
+    for (const preparation of this.#byXid.get(xid)?.keys() ?? []) preparation.abandon(why)
+  }
+
+  abandonOf(gone: Caller, why: string): void {
+    for (const same of this.#byXid.values()) {
+      for (const [preparation, caller] of same) if (caller === gone) preparation.abandon(why)
+    }
+  }
+}
+
+/** Retryable: nothing is wrong with the work. */
+function abandonment(why: string): PledgedError {
+  return new PledgedError('UNAVAILABLE', why)
+}

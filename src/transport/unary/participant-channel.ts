@@ -1,0 +1,91 @@
+/** One connection to a participant that listens, and the calls on it. */
+import {
+  type CallOptions,
+  type ClientUnaryCall,
+  connectivityState,
+  credentials,
+  Metadata,
+  type ServiceError,
+} from '@grpc/grpc-js'
+import type { PledgedError } from '../../base/errors.ts'
+import type { Limits } from '../../base/limits.ts'
+import { ParticipantServiceClient } from '../../wire/generated/pledged/v1/participant_service.ts'
+import { type ConnectionLimits, clientOptions, fromServiceError } from '../../wire/index.ts'
+import type { Welcome } from '../link.ts'
+
+/** What follows the request in a call of the generated client. */
+export type CallArguments<Response> = [
+  metadata: Metadata,
+  options: Partial<CallOptions>,
+  callback: (error: ServiceError | null, response: Response) => void,
+]
+
+export interface ParticipantCall<Response> {
+  /** Rejects with PledgedError. */
+  readonly response: Promise<Response>
+  readonly cancel: () => void
+}
+
+export type ChannelLimits = ConnectionLimits & Pick<Limits, 'connectTimeoutMs'>
+
+export class ParticipantChannel {
+  readonly address: string
+  readonly client: ParticipantServiceClient
+  readonly #calls = new Set<ClientUnaryCall>()
+  #metadata = new Metadata()
+  #closed = false
+
+  constructor(address: string, limits: ChannelLimits) {
+    this.address = address
+    this.client = new ParticipantServiceClient(
+      address,
+      credentials.createInsecure(),
+      // A channel is made for each dial and tries once; it is the recovery's back-off that counts.
+      clientOptions(limits, { reconnectMaxMs: limits.connectTimeoutMs }),
+    )
+  }
+
+  /** From now on every call says who speaks (R11). */
+  introduce({ logId, epoch }: Pick<Welcome, 'logId' | 'epoch'>): void {
+    this.#metadata = new Metadata()
+    this.#metadata.set('pledged-log-id', logId)
+    this.#metadata.set('pledged-epoch', epoch)
+  }
+
+  /** `start` makes the call: `(...rest) => channel.client.commitBranch(request, ...rest)`. */
+  call<Response>(
+    start: (...rest: CallArguments<Response>) => ClientUnaryCall,
+    timeoutMs: number,
+  ): ParticipantCall<Response> {
+    const answered = Promise.withResolvers<Response>()
+    const call = start(this.#metadata, { deadline: Date.now() + timeoutMs }, (error, response) => {
+      this.#calls.delete(call)
+      if (error === null) answered.resolve(response)
+      else answered.reject(this.#failure(error))
+    })
+    this.#calls.add(call)
+    return { response: answered.promise, cancel: () => call.cancel() }
+  }
+
+  /** Told, once, when the connection is no more; not when it is we who close it. */
+  watch(down: (reason: string) => void): void {
+    const lost = (): void => {
+      if (!this.#closed) down(`the connection to the participant at ${this.address} was lost`)
+    }
+    const channel = this.client.getChannel()
+    if (channel.getConnectivityState(false) === connectivityState.READY) {
+      channel.watchConnectivityState(connectivityState.READY, Number.POSITIVE_INFINITY, lost)
+    } else lost()
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    for (const call of this.#calls) call.cancel()
+    this.client.close()
+  }
+
+  #failure(error: ServiceError): PledgedError {
+    return fromServiceError(error, this.address, 'the participant')
+  }
+}
