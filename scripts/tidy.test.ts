@@ -36,6 +36,7 @@ describe('floors', () => {
       inspect({
         'src/log/log.ts': `import type { Xid } from '../base/ids.ts'\nexport * from '../protocol/records.ts'`,
         'src/coordinator/coordinator.ts': `import '../log/log.ts'\nconst later = await import('../transport/link.ts')`,
+        'participants/sqlite/sqlite.database.test.ts': `import '../../src/demo/servers/index.ts'`,
         'participants/sqlite/index.ts': `import { vote } from '../../src/sdk/participant/index.ts'\nimport '../shared/witness.ts'`,
         'src/daemon/daemon.ts': `import '../log/sqlite/sqlite-log.ts'\nimport '../../participants/sqlite/index.ts'`,
         'src/simulation/world.ts': `import { MemoryLog } from '../log/memory/memory-log.ts'`,
@@ -52,6 +53,12 @@ describe('floors', () => {
       '../offsets/index.ts',
       'imports only src/sdk',
     ],
+    [
+      "to the tests' servers without being a test",
+      'participants/sqlite/index.ts',
+      '../../src/demo/servers/index.ts',
+      'imports only src/sdk',
+    ],
     ['past the SDK', 'participants/sqlite/index.ts', '../../src/base/ids.ts', 'imports only src/sdk'],
     [
       'a participant',
@@ -65,7 +72,7 @@ describe('floors', () => {
       '../log/sqlite/sqlite-log.ts',
       'take the port instead',
     ],
-    ['of a test', 'src/log/log.ts', './conformance.ts', 'what is for tests'],
+    ['of a test', 'src/log/log.ts', './conformance/index.ts', 'what is for tests'],
     ['out of the house', 'src/daemon/daemon.ts', '../../recovery-tests/load.ts', 'outside the house'],
   ])('an import %s is found', (_what, path, specifier, message) => {
     for (const form of [

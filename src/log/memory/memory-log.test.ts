@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { PledgedError } from '../../base/errors.ts'
-import { appended, describeLog, refused, xidsOf } from '../conformance.ts'
+import { appended, describeLog, refused, xidsOf } from '../conformance/index.ts'
 import type { Log } from '../log.ts'
 import { decision } from '../sample-records.ts'
 import { MemoryDisk } from './memory-disk.ts'

@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import { describe, expect, test } from 'vitest'
 import { systemClock, systemRandom } from '../../base/ports.ts'
-import { appended, xidsOf } from '../conformance.ts'
+import { appended, xidsOf } from '../conformance/index.ts'
 import { decision } from '../sample-records.ts'
 import { logFiles } from './files.ts'
 import type { Migration } from './migrations.ts'

@@ -1,4 +1,4 @@
-import { describeLog } from '../conformance.ts'
+import { describeLog } from '../conformance/index.ts'
 import type { Log } from '../log.ts'
 import { crashedCopy, logIn, place } from './test-places.ts'
 
