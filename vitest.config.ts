@@ -1,4 +1,7 @@
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
+
+/** They need real database servers; the project starts one of each for all of them. */
+const DATABASE_TESTS = '**/*.database.test.ts'
 
 export default defineConfig({
   test: {
@@ -7,7 +10,18 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['src/**/*.test.ts', 'participants/**/*.test.ts', 'scripts/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, DATABASE_TESTS],
           testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'databases',
+          include: [DATABASE_TESTS],
+          exclude: [...configDefaults.exclude, 'dist/**', 'recovery-tests/**'],
+          globalSetup: ['participants/testing/servers/global-setup.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {

@@ -1,25 +1,38 @@
 import { expect, it } from 'vitest'
-import { BUILT_IN_KINDS, isBuiltInKind, openParticipant } from './registry.ts'
+import { BUILT_IN_KINDS, builtInKindOf, isBuiltInKind, openParticipant } from './registry.ts'
 import { closing, temporaryFile } from './testing/kit.ts'
 
-it('opens each built-in kind', async () => {
-  expect(BUILT_IN_KINDS).toEqual(['sqlite', 'offsets'])
-  for (const kind of BUILT_IN_KINDS) {
-    const participant = closing(openParticipant(kind, { file: temporaryFile('participant.db') }))
+it('opens each kind that lives in a file', async () => {
+  for (const kind of ['sqlite', 'offsets'] as const) {
+    const resource = { kind, file: temporaryFile('participant.db') }
+    const participant = closing(openParticipant('one', resource))
     expect(await participant.describe()).toMatchObject({ kind, keepsWitnesses: true })
   }
 })
 
-it('refuses another kind, and names those there are', () => {
+it('makes each kind that lives in a database, without connecting to it', async () => {
+  for (const kind of ['postgres', 'mysql'] as const) {
+    const url = `${kind}://user:secret@127.0.0.1:1/nowhere`
+    const participant = closing(openParticipant('one', { kind, url }))
+    await expect(participant.describe()).rejects.toThrow(/^(?!.*secret)/s)
+  }
+})
+
+it('knows the kinds, and refuses another', () => {
+  expect(BUILT_IN_KINDS).toEqual({ sqlite: 'file', offsets: 'file', postgres: 'url', mysql: 'url' })
+  expect(builtInKindOf('mysql')).toBe('mysql')
   expect(isBuiltInKind('toString')).toBe(false)
-  expect(() => openParticipant('toString', { file: 'x' })).toThrow(
-    '"toString" is not a kind of participant that is built in: use sqlite or offsets',
+  expect(() => builtInKindOf('toString')).toThrow(
+    '"toString" is not a kind of participant that is built in; there are sqlite, offsets, postgres, mysql',
   )
 })
 
-it('refuses options that a kind does not take', () => {
-  expect(() => openParticipant('offsets', { file: 'x', statements: {} })).toThrow(/takes no statements/)
-  expect(() => openParticipant('sqlite', { file: 'x', statements: { end: 'COMMIT' } })).toThrow(
+it.each([
+  { kind: 'sqlite' as const, file: 'x' },
+  { kind: 'postgres' as const, url: 'postgres://user@127.0.0.1:1/x' },
+  { kind: 'mysql' as const, url: 'mysql://user@127.0.0.1:1/x' },
+])('refuses statements of kind $kind that would end their transaction', (resource) => {
+  expect(() => openParticipant('one', { ...resource, statements: { end: 'COMMIT' } })).toThrow(
     /"end" begins with COMMIT/,
   )
 })

@@ -15,6 +15,8 @@ interface Asked {
   readonly attempt: number
 }
 
+const ASKED_AT_ONCE = 32
+
 /** What an application wrote down, in its order. */
 export class ClientRecord {
   readonly told: readonly Told[]
@@ -40,15 +42,22 @@ export class ClientRecord {
 
   /** Contradictions between what was told and what is answered now, by xid and by request_id. */
   async contradictions(coordinator: Pick<Coordinator, 'get'>, from: number): Promise<string[]> {
+    const told = this.told.slice(from).filter(({ outcome }) => outcome !== 'unknown')
     const found: string[] = []
-    for (const one of this.told.slice(from)) {
-      if (one.outcome === 'unknown') continue
-      const byXid = await outcomeOf(coordinator, { xid: one.xid })
-      if (byXid !== one.outcome) found.push(`${one.xid} was told ${one.outcome}, and is ${byXid} now`)
-      const byRequest = await outcomeOf(coordinator, { requestId: one.told })
-      if (!this.#possible(one.told).includes(byRequest)) {
-        found.push(`${one.told} was told ${one.outcome} at attempt ${one.attempt}, and is ${byRequest} now`)
-      }
+    for (let at = 0; at < told.length; at += ASKED_AT_ONCE) {
+      const batch = told.slice(at, at + ASKED_AT_ONCE)
+      found.push(...(await Promise.all(batch.map((one) => this.#contradiction(coordinator, one)))).flat())
+    }
+    return found
+  }
+
+  async #contradiction(coordinator: Pick<Coordinator, 'get'>, one: Told): Promise<string[]> {
+    const found: string[] = []
+    const byXid = await outcomeOf(coordinator, { xid: one.xid })
+    if (byXid !== one.outcome) found.push(`${one.xid} was told ${one.outcome}, and is ${byXid} now`)
+    const byRequest = await outcomeOf(coordinator, { requestId: one.told })
+    if (!this.#possible(one.told).includes(byRequest)) {
+      found.push(`${one.told} was told ${one.outcome} at attempt ${one.attempt}, and is ${byRequest} now`)
     }
     return found
   }

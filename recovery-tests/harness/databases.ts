@@ -1,21 +1,21 @@
 /** The oracle: rows that must agree, counted in the databases themselves. */
 import { DatabaseSync } from 'node:sqlite'
-import type { Fleet } from '../../src/demo/fleet.ts'
+import type { FileStores } from '../../src/demo/file-stores.ts'
 import { GROUP, TOPIC } from '../../src/demo/names.ts'
 
 /** Where sink and offsets disagree, and what is still prepared; empty when all is well. */
-export function disagreements(fleet: Fleet, workers: number): string[] {
+export function disagreements(stores: FileStores, workers: number): string[] {
   const found: string[] = []
   for (let partition = 0; partition < workers; partition += 1) {
-    const { rows, distinct, last } = countSink(fleet.sinkFile, partition)
-    const offset = readPosition(fleet.offsetsFile, partition)
+    const { rows, distinct, last } = countSink(stores.sinkFile, partition)
+    const offset = readPosition(stores.offsetsFile, partition)
     if (rows !== offset || distinct !== offset || last !== offset - 1) {
       found.push(
         `worker ${partition}: offset ${offset}, sink ${rows} rows, ${distinct} distinct, last ${last}`,
       )
     }
   }
-  for (const file of [fleet.sinkFile, fleet.offsetsFile]) {
+  for (const file of [stores.sinkFile, stores.offsetsFile]) {
     const held = Number(query(file, 'SELECT count(*) AS n FROM pledged_in_doubt')['n'])
     if (held > 0) found.push(`${held} prepared branches are left in ${file}`)
   }

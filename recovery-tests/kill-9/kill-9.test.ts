@@ -11,6 +11,7 @@ import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, describe, expect, it } from 'vitest'
+import { FileStores } from '../../src/demo/file-stores.ts'
 import { Fleet } from '../../src/demo/fleet.ts'
 import type { Kill, Party } from '../../src/demo/kill-plan.ts'
 import { planKills, WindowCounts } from '../../src/demo/kill-plan.ts'
@@ -27,8 +28,10 @@ const PARTIES: readonly Party[] = ['daemon', 'sink', 'offsets', 'processor']
 const directory = mkdtempSync(join(tmpdir(), 'pledged-kill-'))
 const journal = join(directory, 'journal.jsonl')
 let moved = 0
+const stores = new FileStores(directory)
 const fleet = new Fleet({
   directory,
+  stores,
   cliFile: resolve(import.meta.dirname, '../../dist/src/cli/pledged.js'),
   processor: { file: join(import.meta.dirname, 'load.ts'), arguments: [journal, String(WORKERS)] },
   onMessage: () => {
@@ -58,7 +61,7 @@ describe('kill -9 under load', () => {
     else await killAimed(kill)
     await untilMoved(10)
     await quiesce()
-    expect(disagreements(fleet, WORKERS)).toEqual([])
+    expect(disagreements(stores, WORKERS)).toEqual([])
     await standsByItsAnswers('new')
     fleet.startParty('processor')
     await untilMoved(5)
@@ -67,19 +70,19 @@ describe('kill -9 under load', () => {
   it('hit every window, and stands by every answer of the whole run', async () => {
     expect(windows.empty(4)).toEqual([])
     await quiesce()
-    expect(disagreements(fleet, WORKERS)).toEqual([])
+    expect(disagreements(stores, WORKERS)).toEqual([])
     await standsByItsAnswers('all')
     await fleet.stop()
     process.stdout.write(`${KILLS} kills; windows: ${windows.toString()}; answers checked: ${checked}\n`)
   })
 
   it('would see a row too many, and an answer taken back', async () => {
-    const sink = new DatabaseSync(fleet.sinkFile)
+    const sink = new DatabaseSync(stores.sinkFile)
     sink.exec(
       "INSERT INTO events (event, payload) SELECT event, payload FROM events WHERE payload = '0' LIMIT 1",
     )
     sink.close()
-    expect(disagreements(fleet, WORKERS)).toHaveLength(1)
+    expect(disagreements(stores, WORKERS)).toHaveLength(1)
     const record = new ClientRecord(journal)
     const turncoat = (outcome: string) =>
       ({ get: () => Promise.resolve({ outcome }) }) as unknown as Coordinator
@@ -91,14 +94,9 @@ describe('kill -9 under load', () => {
 })
 
 async function killAimed(kill: Kill): Promise<void> {
-  const victim = fleet.process(kill.victim)
-  await fleet
-    .process(kill.at)
-    .arm(kill.point, { after: 3, ...(kill.victim === kill.at ? {} : { kill: victim.pid }) })
-  const exit = await Promise.race([victim.exited, sleep(LANDS_WITHIN_MS, undefined, { ref: false })])
-  expect(exit?.signal, `${kill.victim} at ${kill.point}: ${victim.lastWords}`).toBe('SIGKILL')
+  expect(await fleet.killAt(kill, LANDS_WITHIN_MS), `${kill.victim} at ${kill.point}`).toBe(true)
   windows.add(kill.window)
-  fleet.startParty(kill.victim)
+  await fleet.restart(kill.victim)
 }
 
 async function killAtRandom(index: number): Promise<void> {

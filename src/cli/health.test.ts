@@ -44,7 +44,8 @@ describe('the line of the monitor', () => {
   it('warns of what else needs a person', () => {
     const participants = [
       { name: 'a', state: ParticipantState.QUARANTINED },
-      { name: 'b', foreignBranches: 3 },
+      { name: 'b', foreignBranches: 3, foreignBranchesOfLivingLogs: 1 },
+      { name: 'c', foreignBranches: 2, foreignBranchesOfLivingLogs: 2 },
     ]
     expect(lineOf({ participants })).toBe('WARNING 0 in doubt; quarantined: a; branches of other logs at b')
     expect(lineOf({ draining: true })).toBe('WARNING 0 in doubt; shutting down')

@@ -74,7 +74,11 @@ function otherFindings({ heuristics, logFailure, draining, participants }: GetSt
   const quarantined = namesOf(participants, ({ state }) => state === ParticipantState.QUARANTINED)
   if (quarantined.length > 0)
     findings.push({ level: 'warning', text: `quarantined: ${shortList(quarantined)}` })
-  const withForeign = namesOf(participants, ({ foreignBranches }) => foreignBranches > 0)
+  // Those of a log that lives are its daemon's to end, and come and go.
+  const withForeign = namesOf(
+    participants,
+    ({ foreignBranches, foreignBranchesOfLivingLogs: living }) => foreignBranches > living,
+  )
   if (withForeign.length > 0) {
     findings.push({ level: 'warning', text: `branches of other logs at ${shortList(withForeign)}` })
   }

@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { packageVersion } from '../daemon/build-info.ts'
 import { addCheck } from './commands/check.ts'
+import { addConformance } from './commands/conformance.ts'
 import { addDemo } from './commands/demo.ts'
 import { addLogDump } from './commands/log-dump.ts'
 import { addLogVerify } from './commands/log-verify.ts'
@@ -38,6 +39,7 @@ export function createProgram(surroundings: Surroundings, ended: (exitCode: numb
   const participants = program.command('participant').description('participants: list them, serve one')
   addParticipantList(participants, register)
   addParticipantServe(participants, register)
+  addConformance(program, register)
   const log = program.command('log').description('the log of a daemon that is stopped: verify it, dump it')
   addLogVerify(log, register)
   addLogDump(log, register)

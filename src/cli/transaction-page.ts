@@ -8,7 +8,7 @@ import { oneLine, wrap } from './text.ts'
 import { timelineLines } from './timeline-lines.ts'
 import { adviceFor } from './transaction-advice.ts'
 import { errorOf, stateStyle, stateText } from './transaction-table.ts'
-import { abortReason, branchWord, isInDoubt, voteWord } from './words.ts'
+import { abortReason, branchWord, evidenceWord, isInDoubt, voteWord } from './words.ts'
 
 export interface TransactionPage {
   readonly transaction: TransactionView
@@ -88,19 +88,29 @@ function branchRow(branch: BranchView, page: TransactionPage): Cell[] {
 }
 
 function branchStyle(branch: BranchView, transaction: TransactionView): Style | undefined {
-  if (branch.state === 'heuristic_committed' || branch.state === 'heuristic_aborted') return 'red'
+  if (isHeuristic(branch)) return 'red'
   if (isInDoubt(branch)) return transaction.decideTimeMs === undefined ? undefined : 'yellow'
   return branch.state === 'committed' ? 'green' : undefined
+}
+
+function isHeuristic({ state }: BranchView): boolean {
+  return state === 'heuristic_committed' || state === 'heuristic_aborted'
 }
 
 function branchDetail(branch: BranchView, page: TransactionPage): string {
   const { transaction } = page
   const noVote = branch.vote?.vote === 'no' ? oneLine(branch.vote.message) : ''
   if (noVote !== '') return noVote
+  if (isHeuristic(branch)) return evidenceWord(branch)
   if (branch.state === 'committing' || branch.state === 'aborting') {
-    return [deliveryText(branch, page), ...(isInDoubt(branch) ? ['holds its locks'] : [])].join('; ')
+    return [deliveryText(branch, page), ...(isInDoubt(branch) ? [costText(branch)] : [])].join('; ')
   }
   return acknowledgedAfter(branch, transaction)
+}
+
+/** The participant's own words, if it said anything at its last scan. */
+function costText({ cost }: BranchView): string {
+  return cost === undefined || cost === '' ? 'holds its locks' : oneLine(cost)
 }
 
 /** `9 attempts, next in 8s: connection refused`. */

@@ -82,3 +82,17 @@ export function eventWord({ kind, message }: TimelineEvent): string {
       return withDetail('an operator')
   }
 }
+
+/** What the participant's own row says of how its branch ended; '' where it can't tell. */
+export function evidenceWord({ evidence }: BranchView): string {
+  switch (evidence) {
+    case 'witness_committed':
+      return 'its witness says committed'
+    case 'witness_aborted':
+      return 'its witness says aborted'
+    case 'no_witness':
+      return 'there is no witness that it committed'
+    case 'none':
+      return ''
+  }
+}

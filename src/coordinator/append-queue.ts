@@ -60,7 +60,8 @@ export class AppendQueue {
     this.#cancelLazy = undefined
     const batch = this.#take()
     const { log, crashPoints } = this.#options
-    const decides = batch.some((effect) => effect.token.of === 'decision')
+    // What is handed over for one phase (R17) is decided as far as the coordinator can.
+    const decides = batch.some(({ token }) => token.of === 'decision' || token.of === 'one_phase')
     if (decides) crashPoints.pass('coordinator.append.before-post')
     this.#underWay = true
     log.append(

@@ -2,17 +2,13 @@
  * The daemon's configuration, checked whole: flags over environment over file over defaults, and one error that
  * lists every mistake with the place where it was made.
  */
-import { readFileSync, realpathSync, statSync } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { messageOf } from '../base/errors.ts'
 import { defaultLimits, type Limits } from '../base/limits.ts'
 import { type ConfigurationDocument, type Path, readConfigurationDocument } from './configuration-document.ts'
-import {
-  type CheckedContent,
-  checkContent,
-  checkStatements,
-  type ParticipantEntry,
-} from './configuration-schema.ts'
+import { type ConfiguredParticipant, readEntries } from './configuration-participants.ts'
+import { type CheckedContent, checkContent } from './configuration-schema.ts'
 import type { DaemonOptions, Environment } from './options.ts'
 import { SETTINGS, type Setting, type Settings, variableOf } from './settings.ts'
 import {
@@ -28,8 +24,7 @@ import {
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
-/** Its file is absolute. */
-export type ConfiguredParticipant = ParticipantEntry
+export type { ConfiguredParticipant }
 
 /** All paths are absolute. */
 export interface Configuration {
@@ -40,6 +35,8 @@ export interface Configuration {
   readonly limits: Limits
   readonly logLevel: LogLevel
   readonly participants: readonly ConfiguredParticipant[]
+  /** What is allowed, and isn't wise: a sentence each. */
+  readonly warnings: readonly string[]
 }
 
 /** Throws CONFIGURATION with all mistakes. Nothing is opened, bound or made. */
@@ -64,6 +61,7 @@ class Checking {
   readonly #configFile: string | undefined
   /** With the line, for those of the file: they are told in its order, after the flags and the environment. */
   readonly #mistakes: { readonly line: number; readonly text: string }[] = []
+  readonly #warnings: string[] = []
   readonly #document: ConfigurationDocument | undefined
   readonly #content: CheckedContent
 
@@ -90,6 +88,7 @@ class Checking {
       limits: this.#limits(),
       logLevel: this.#logLevel(),
       participants: this.#participants(dataDirectory),
+      warnings: this.#warnings,
     }
     if (this.#mistakes.length === 0) return configuration
     const told = this.#mistakes.toSorted((left, right) => left.line - right.line).map(({ text }) => text)
@@ -106,13 +105,8 @@ class Checking {
   }
 
   #takeFileMistakes(): void {
-    const documentMistakes = this.#document?.mistakes ?? []
-    const told = new Set(documentMistakes.map(({ path }) => formatPath(path)))
-    for (const { path, line, text } of documentMistakes) this.#mistakeInFile(path, text, line)
-    for (const { path, text } of this.#content.mistakes) {
-      // What is wrong with a value that could not be filled in is known already.
-      if (!told.has(formatPath(path))) this.#mistakeInFile(path, text)
-    }
+    for (const { path, line, text } of this.#document?.mistakes ?? []) this.#mistakeInFile(path, text, line)
+    for (const { path, text } of this.#content.mistakes) this.#mistakeUnlessTold(path, text)
   }
 
   #limits(): Limits {
@@ -195,44 +189,13 @@ class Checking {
   }
 
   #participants(dataDirectory: string): ConfiguredParticipant[] {
-    const participants: ConfiguredParticipant[] = []
-    const names = new Map<string, string>()
-    const files = new Map<string, string>()
-    for (const [index, entry] of this.#content.participants.entries()) {
-      if (entry === undefined) continue
-      const participant = this.#participant(entry, index)
-      this.#checkUnique(
-        names,
-        entry.name,
-        ['participants', index, 'name'],
-        (first) => `"${entry.name}" is the name of ${first} too: a name stands for one resource`,
-      )
-      this.#checkUnique(
-        files,
-        identityOf(participant.file),
-        ['participants', index, 'file'],
-        (first) => `${participant.file} is the file of ${first} too: one participant serves one file`,
-      )
-      if (isLogFile(participant.file, dataDirectory)) {
-        this.#mistakeInFile(
-          ['participants', index, 'file'],
-          `${participant.file} belongs to the log: choose another file`,
-        )
-      }
-      participants.push(participant)
-    }
-    return participants
-  }
-
-  #participant(entry: ParticipantEntry, index: number): ConfiguredParticipant {
-    this.#attempt(this.#inFile(['participants', index, 'statements']), () => checkStatements(entry))
-    return { ...entry, file: resolve(this.#inFile(['participants', index, 'file']).folder, entry.file) }
-  }
-
-  #checkUnique(seen: Map<string, string>, key: string, path: Path, text: (first: string) => string): void {
-    const first = seen.get(key)
-    if (first === undefined) seen.set(key, formatPath(path.slice(0, -1)))
-    else this.#mistakeInFile(path, text(first))
+    return readEntries(this.#content.participants, {
+      folder: this.#inFile([]).folder,
+      dataDirectory,
+      insecure: () => this.#insecure(),
+      mistake: (path, text) => this.#mistakeUnlessTold(path, text),
+      warning: (path, text) => this.#warnings.push(`${this.#inFile(path).where}: ${text}`),
+    })
   }
 
   #resolved({ value, origin }: Sourced<string>): string {
@@ -253,6 +216,12 @@ class Checking {
       this.#mistake(`${origin.where}: ${error.message}`, origin)
       return undefined
     }
+  }
+
+  /** What is wrong with a value that could not be filled in is known already. */
+  #mistakeUnlessTold(path: Path, text: string): void {
+    const told = this.#document?.mistakes.some((mistake) => formatPath(mistake.path) === formatPath(path))
+    if (told !== true) this.#mistakeInFile(path, text)
   }
 
   #mistakeInFile(path: Path, text: string, line?: number): void {
@@ -278,28 +247,4 @@ function formatPath(path: Path): string {
     else text += text === '' ? part : `.${part}`
   }
   return text
-}
-
-/** One file has one identity, whatever the links that lead to it: two owners of one SQLite file destroy it (R8). */
-function identityOf(file: string): string {
-  try {
-    const { dev, ino } = statSync(file, { bigint: true })
-    return `${dev}:${ino}`
-  } catch {
-    return canonical(file)
-  }
-}
-
-function isLogFile(file: string, dataDirectory: string): boolean {
-  return dirname(canonical(file)) === canonical(dataDirectory) && basename(file).startsWith('pledged.')
-}
-
-/** With the symbolic links of the part that exists resolved. */
-function canonical(path: string): string {
-  try {
-    return realpathSync(path)
-  } catch {
-    const folder = dirname(path)
-    return folder === path ? path : join(canonical(folder), basename(path))
-  }
 }

@@ -1,14 +1,21 @@
-/** The dialers of the configured participants: each runs in a worker thread of its own. */
+/**
+ * The dialers of the configured participants: those that are built in run in a worker thread each, so that a driver
+ * that blocks, or a bug in one, is no other participant's; those of kind grpc are called at their address.
+ */
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import type { BuiltInResource } from '../../participants/registry.ts'
 import type { Limits } from '../base/limits.ts'
 import type { Timers } from '../base/ports.ts'
 import type { Dialer, LinkListener } from '../transport/link.ts'
+import { UnaryDialer } from '../transport/unary/index.ts'
 import { WorkerDialer } from '../transport/worker/index.ts'
 import type { ConfiguredParticipant } from './configuration.ts'
 
-/** What the worker thread is told at its start. */
-export interface ParticipantWorkerData extends ConfiguredParticipant {
+/** What the worker thread is told at its start. The URL of a database goes this way, and no other. */
+export interface ParticipantWorkerData {
+  readonly name: string
+  readonly resource: BuiltInResource
   readonly limits: Pick<Limits, 'participantConcurrencyMax' | 'linkCloseTimeoutMs'>
 }
 
@@ -22,20 +29,29 @@ export interface DialersOptions {
 
 export function dialersOf({ participants, limits, timers, dialFailed }: DialersOptions): Dialer[] {
   return participants.map((participant) => {
-    const makeWorker = (): Worker => startWorker(participant, limits)
-    const dialer = new WorkerDialer({ name: participant.name, makeWorker, timers, limits })
+    const dialer = dialerOf(participant, { limits, timers })
     return new ReportedDialer(dialer, dialFailed)
   })
 }
 
-function startWorker(participant: ConfiguredParticipant, limits: Limits): Worker {
+function dialerOf(
+  participant: ConfiguredParticipant,
+  options: Pick<DialersOptions, 'limits' | 'timers'>,
+): Dialer {
+  const { name, ...resource } = participant
+  if (resource.kind === 'grpc') return new UnaryDialer({ name, address: resource.address, ...options })
+  return new WorkerDialer({ name, makeWorker: () => startWorker(name, resource, options.limits), ...options })
+}
+
+function startWorker(name: string, resource: BuiltInResource, limits: Limits): Worker {
   const { participantConcurrencyMax, linkCloseTimeoutMs } = limits
   const entry = new URL(`./participant-worker${extname(import.meta.filename)}`, import.meta.url)
   const workerData: ParticipantWorkerData = {
-    ...participant,
+    name,
+    resource,
     limits: { participantConcurrencyMax, linkCloseTimeoutMs },
   }
-  return new Worker(entry, { workerData, name: `participant ${participant.name}` })
+  return new Worker(entry, { workerData, name: `participant ${name}` })
 }
 
 class ReportedDialer implements Dialer {

@@ -234,6 +234,8 @@ class RunningDaemon implements Daemon {
       },
       'started',
     )
+    const { superseded } = this.#log.opened ?? {}
+    if (superseded !== undefined) this.#reporter.superseded(superseded.message)
     this.#reporter.heuristics(this.#log.opened?.heuristics ?? [])
   }
 }

@@ -9,10 +9,10 @@ import { armParticipantCrashPoints } from './armed-crash-points.ts'
 import type { ParticipantWorkerData } from './configured-participants.ts'
 
 const port = present(parentPort, 'a participant worker is started as a worker thread')
-const { name, kind, file, statements, limits } = workerData as ParticipantWorkerData
+const { name, resource, limits } = workerData as ParticipantWorkerData
 
 try {
-  const participant = openParticipant(kind, { file, statements })
+  const participant = openParticipant(name, resource)
   const crashPoints = armParticipantCrashPoints(process.env)
   await servePort({ name, participant, port, limits, crashPoints })
 } catch (error) {

@@ -14,6 +14,7 @@ import type {
 } from '../sdk/participant/index.ts'
 
 export class ReportedParticipant implements Participant {
+  readonly admit?: NonNullable<Participant['admit']>
   readonly evidence?: NonNullable<Participant['evidence']>
   readonly forget?: NonNullable<Participant['forget']>
   readonly #participant: Participant
@@ -26,6 +27,7 @@ export class ReportedParticipant implements Participant {
   constructor(participant: Participant, report: (text: string) => void) {
     this.#participant = participant
     this.#report = report
+    if (participant.admit !== undefined) this.admit = participant.admit.bind(participant)
     if (participant.evidence !== undefined) this.evidence = participant.evidence.bind(participant)
     if (participant.forget !== undefined) this.forget = participant.forget.bind(participant)
   }

@@ -99,7 +99,14 @@ function run(call: string, env: Readonly<Record<string, string>> = {}, shell?: s
   return child
 }
 
-function daemon(env: Readonly<Record<string, string>> = {}, more = '', shell?: string): Child {
+const SINK = '[ { name: sink, kind: sqlite, file: sink.db } ]'
+
+function daemon(
+  env: Readonly<Record<string, string>> = {},
+  more = '',
+  shell?: string,
+  participants = SINK,
+): Child {
   const file = join(folder, 'pledged.yaml')
   writeFileSync(
     file,
@@ -107,14 +114,21 @@ function daemon(env: Readonly<Record<string, string>> = {}, more = '', shell?: s
 http_listen: 127.0.0.1:0
 data_dir: data
 timeouts: { drain: 2s }
-participants: [ { name: sink, kind: sqlite, file: sink.db } ]
+participants: ${participants}
 ${more}`,
   )
   return run(`runDaemon({ configFile: ${JSON.stringify(file)} }, process.env)`, env, shell)
 }
 
 function participant(address: string, env: Readonly<Record<string, string>> = {}): Child {
-  const options = { kind: 'offsets', name: 'offsets', file: join(folder, 'offsets.db'), address }
+  return serveOffsets({ address }, env)
+}
+
+function serveOffsets(
+  where: { readonly address: string } | { readonly listen: string },
+  env: Readonly<Record<string, string>> = {},
+): Child {
+  const options = { kind: 'offsets', name: 'offsets', file: join(folder, 'offsets.db'), ...where }
   return run(`runParticipant(${JSON.stringify(options)}, process.env)`, env)
 }
 
@@ -283,5 +297,34 @@ describe('runParticipant', () => {
     expect(executed).toMatchObject({ outcome: 'committed' })
     expect(await waiting.kill('SIGTERM')).toBe(0)
     expect(await second.kill('SIGTERM')).toBe(0)
+  })
+
+  it('listens, for a daemon that calls it by its address, and keeps its pledge through kill -9', async () => {
+    const listen = `unix:${join(folder, 'offsets.sock')}`
+    const first = serveOffsets({ listen }, { PLEDGED_CRASH_POINT: 'participant.decision.received' })
+    await first.line(/^offsets listens at unix:/)
+    const entries = `[ { name: sink, kind: sqlite, file: sink.db }, { name: offsets, kind: grpc, address: "${listen}" } ]`
+    const called = daemon({}, '', undefined, entries)
+    const address = await addressOf(called)
+    await first.line(/^offsets is called by the log \S+, epoch 1-/)
+    const { xid, outcome } = await client(address).execute([insert(1), advance(0, 7)])
+    expect(outcome).toBe('committed')
+    expect(await first.ended()).toBe('SIGKILL')
+    const second = serveOffsets({ listen })
+    await second.line(/^offsets: 1 decided: 1 committed, 0 aborted$/)
+    await expect
+      .poll(() => client(address).get({ xid }), { timeout: 20_000 })
+      .toMatchObject({ state: 'committed' })
+    expect(await called.kill('SIGTERM')).toBe(0)
+    expect(await second.kill('SIGTERM')).toBe(0)
+  })
+
+  it('rejects where it would listen for others, or has no resource', async () => {
+    const open = serveOffsets({ listen: '0.0.0.0:0' })
+    expect(await open.ended()).toBe(78)
+    expect(open.lines[0]).toMatch(/^refused: CONFIGURATION .*can be reached from other machines/)
+    const missing = run(`runParticipant({ kind: 'mysql', name: 'stock' }, {})`)
+    expect(await missing.ended()).toBe(78)
+    expect(missing.lines[0]).toMatch(/^refused: USAGE .*--url-file.*PLEDGED_PARTICIPANT_URL/)
   })
 })

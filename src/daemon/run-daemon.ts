@@ -21,6 +21,7 @@ export async function runDaemon(options: DaemonOptions, env: Environment = proce
   const configuration = checkConfiguration(options, env)
   const crashPoints = armCrashPoints(env)
   const logger = createLogger(configuration.logLevel)
+  for (const warning of configuration.warnings) logger.warn(warning)
   const signals = listenToSignals(() => {
     logger.warn('a second signal: the daemon ends at once')
     say(`pledged ended before the drain did: keep the data directory ${configuration.dataDirectory}`)

@@ -1,22 +1,24 @@
 /**
  * The demo's processes: the daemon, the two participants and the processor, each one of its own, as they would run
- * in production; files and a unix socket in one directory.
+ * in production, over the stores that they are given; files and a unix socket in one directory.
  */
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { assert } from '../base/assert.ts'
 import { PledgedError } from '../base/errors.ts'
-import type { Party } from './kill-plan.ts'
+import type { Kill, Party, Victim } from './kill-plan.ts'
 import { ManagedProcess } from './managed-process.ts'
-import { SINK_SCHEMA } from './names.ts'
+import type { DatabaseServer } from './servers/index.ts'
+import type { ServerParty, Stores } from './stores.ts'
+import { within } from './within.ts'
 
 export interface FleetOptions {
   readonly directory: string
   /** The program's own entry file: participants and daemon are started through it, as a user would. */
   readonly cliFile: string
+  readonly stores: Stores
   /** The entry file of the processor, and what it is given after the daemon's address and the offsets' file. */
   readonly processor: { readonly file: string; readonly arguments: readonly string[] }
   readonly onMessage: (message: unknown) => void
@@ -27,16 +29,14 @@ const READY_WITHIN_MS = 30_000
 export class Fleet {
   readonly #options: FleetOptions
   readonly #processes = new Map<Party, ManagedProcess>()
-  readonly sinkFile: string
-  readonly offsetsFile: string
+  readonly stores: Stores
   readonly logDirectory: string
   readonly address: string
 
   constructor(options: FleetOptions) {
     this.#options = options
-    const { directory } = options
-    this.sinkFile = join(directory, 'sink.db')
-    this.offsetsFile = join(directory, 'offsets.db')
+    const { directory, stores } = options
+    this.stores = stores
     this.logDirectory = join(directory, 'log')
     this.address = `unix:${join(directory, 'pledged.sock')}`
   }
@@ -44,9 +44,7 @@ export class Fleet {
   /** Starts the daemon and the participants, and waits until both are attached. */
   async start(): Promise<void> {
     mkdirSync(this.#options.directory, { recursive: true })
-    const sink = new DatabaseSync(this.sinkFile)
-    sink.exec(SINK_SCHEMA)
-    sink.close()
+    await this.stores.start()
     this.#writeConfiguration()
     for (const party of ['daemon', 'sink', 'offsets'] as const) this.startParty(party)
     await this.#untilReady()
@@ -60,6 +58,35 @@ export class Fleet {
     })
     this.#processes.set(party, process)
     return process
+  }
+
+  /**
+   * Arms the crash point, and answers when the victim has died of it: false when it came to its own end before, or
+   * nobody passed the point within the time.
+   */
+  async killAt({ victim, at, point }: Kill, withinMs: number): Promise<boolean> {
+    const passer = this.process(at)
+    if (isServer(victim)) {
+      const server = this.#server(victim)
+      const fired = passer.fired()
+      await passer.arm(point, { after: 2, kill: server.pid })
+      if (!(await within(fired, withinMs))) return false
+      // It is dying already: this waits until it is gone.
+      await server.kill()
+      return true
+    }
+    const dying = this.process(victim)
+    await passer.arm(point, { after: 2, ...(dying === passer ? {} : { kill: dying.pid }) })
+    if (!(await within(dying.exited, withinMs))) return false
+    const exit = await dying.exited
+    if (exit.signal === 'SIGKILL') return true
+    if (victim === 'processor' && exit.code === 0) return false
+    throw unexpectedEnd(dying, exit.code)
+  }
+
+  async restart(victim: Victim): Promise<void> {
+    if (isServer(victim)) await this.#server(victim).start()
+    else this.startParty(victim)
   }
 
   process(party: Party): ManagedProcess {
@@ -94,6 +121,12 @@ export class Fleet {
     for (const process of this.#processes.values()) if (process.running) process.kill('SIGKILL')
   }
 
+  #server(party: ServerParty): DatabaseServer {
+    const server = this.stores.servers[party]
+    assert(server !== undefined, `${party} was started`)
+    return server
+  }
+
   #writeConfiguration(): void {
     writeFileSync(
       join(this.#options.directory, 'pledged.yaml'),
@@ -103,27 +136,17 @@ export class Fleet {
 
   #argumentsOf(party: Party): string[] {
     const { cliFile, directory, processor } = this.#options
-    const serve = (kind: string, file: string) => [
-      cliFile,
-      'participant',
-      'serve',
-      kind,
-      '--name',
-      party,
-      '--file',
-      file,
-      '--address',
-      this.address,
-    ]
     switch (party) {
       case 'daemon':
         return [cliFile, 'serve', '--config', join(directory, 'pledged.yaml')]
       case 'sink':
-        return serve('sqlite', this.sinkFile)
-      case 'offsets':
-        return serve('offsets', this.offsetsFile)
+      case 'offsets': {
+        const { kind, flags } = this.stores.serve(party)
+        const named = ['--name', party, '--address', this.address]
+        return [cliFile, 'participant', 'serve', kind, ...flags, ...named]
+      }
       case 'processor':
-        return [processor.file, this.address, this.offsetsFile, ...processor.arguments]
+        return [processor.file, this.address, this.stores.offsetsFile, ...processor.arguments]
     }
   }
 
@@ -139,9 +162,12 @@ export class Fleet {
       if (up.length === 2) return
       await sleep(50)
     }
+    const said = (['sink', 'offsets'] as const).map((party) =>
+      this.process(party).lastWords.split('\n').at(-1),
+    )
     throw new PledgedError(
       'UNAVAILABLE',
-      `the demo's daemon was not ready within ${READY_WITHIN_MS / 1_000} s`,
+      `the demo's participants were not up within ${READY_WITHIN_MS / 1_000} s; they said: ${said.join('; ')}`,
     )
   }
 
@@ -159,6 +185,10 @@ export class Fleet {
       return {}
     }
   }
+}
+
+function isServer(victim: Victim): victim is ServerParty {
+  return victim === 'postgres' || victim === 'mariadb'
 }
 
 export function unexpectedEnd(process: ManagedProcess, code: number | null): PledgedError {

@@ -1,21 +1,25 @@
 /**
  * The main job as a newcomer sees it: a stream of real events goes into a sink database and an offset store, one
- * transaction a batch, while daemon, participants and processor are killed with kill -9, aimed at each window of
- * the protocol. `runDemo` answers with the exit code: 0 when the proof holds and every aimed window was hit.
+ * transaction a batch, while daemon, participants, processor (and the database servers, where there are any) are killed
+ * with kill -9, aimed at each window of the protocol. `runDemo` answers with the exit code: 0 when the proof holds and every aimed window was hit.
  */
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { FileStores } from './file-stores.ts'
 import { readInput } from './input.ts'
 import { runKilled } from './killed-run.ts'
 import { runNaive } from './naive-run.ts'
 import { BATCH } from './names.ts'
 import { Reporter } from './reporter.ts'
+import type { Stores } from './stores.ts'
 
 export interface DemoOptions {
   readonly inputFile?: string | undefined
   readonly kills: number
   readonly naive: boolean
+  /** On PostgreSQL and MariaDB, which it starts, in the place of SQLite. */
+  readonly databases: boolean
   readonly json: boolean
   readonly color: boolean
   readonly quiet: boolean
@@ -36,5 +40,13 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     batch: Math.max(1, Math.min(BATCH, Math.floor(input.events.length / (4 * options.kills + 4)))),
     reporter,
   }
-  return options.naive ? runNaive(run) : runKilled(run)
+  if (options.naive) return runNaive(run)
+  return runKilled(run, await storesOf(options, directory))
+}
+
+/** The drivers are loaded by whoever wants them. */
+async function storesOf({ databases }: DemoOptions, directory: string): Promise<Stores> {
+  if (!databases) return new FileStores(directory)
+  const { DatabaseStores } = await import('./database-stores.ts')
+  return new DatabaseStores(directory)
 }

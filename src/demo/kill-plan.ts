@@ -3,18 +3,23 @@
 import { assert } from '../base/assert.ts'
 import type { CrashPoint, CrashWindow } from '../base/crash-points.ts'
 import { CRASH_POINTS, CRASH_WINDOWS } from '../base/crash-points.ts'
+import type { ServerParty, StoresKind } from './stores.ts'
 
 export type Party = 'daemon' | 'sink' | 'offsets' | 'processor'
+/** Servers die too, where there are any. They pass no crash point themselves. */
+export type Victim = Party | ServerParty
 
 export interface Kill {
-  readonly victim: Party
+  readonly victim: Victim
   /** Who passes the crash point; it kills itself, or the victim. */
   readonly at: Party
   readonly point: CrashPoint
   readonly window: CrashWindow
 }
 
-const AIMS: readonly Omit<Kill, 'window'>[] = [
+type Aim = Omit<Kill, 'window'>
+
+const FILE_AIMS: readonly Aim[] = [
   { victim: 'daemon', at: 'daemon', point: 'coordinator.vote.received' },
   { victim: 'daemon', at: 'daemon', point: 'coordinator.append.posted' },
   { victim: 'offsets', at: 'daemon', point: 'coordinator.delivery.before-send' },
@@ -33,10 +38,32 @@ const AIMS: readonly Omit<Kill, 'window'>[] = [
   { victim: 'daemon', at: 'daemon', point: 'coordinator.acknowledgement.received' },
 ]
 
+const DATABASE_AIMS: readonly Aim[] = [
+  { victim: 'postgres', at: 'daemon', point: 'coordinator.vote.received' },
+  { victim: 'daemon', at: 'daemon', point: 'coordinator.append.posted' },
+  { victim: 'mariadb', at: 'daemon', point: 'coordinator.delivery.before-send' },
+  { victim: 'processor', at: 'daemon', point: 'coordinator.delivery.after-send' },
+  { victim: 'sink', at: 'sink', point: 'participant.vote.after-send' },
+  { victim: 'mariadb', at: 'daemon', point: 'coordinator.append.posted' },
+  { victim: 'daemon', at: 'daemon', point: 'coordinator.delivery.before-send' },
+  { victim: 'postgres', at: 'daemon', point: 'coordinator.delivery.after-send' },
+  { victim: 'mariadb', at: 'offsets', point: 'participant.vote.before-send' },
+  { victim: 'daemon', at: 'daemon', point: 'coordinator.append.durable' },
+  { victim: 'postgres', at: 'daemon', point: 'coordinator.delivery.before-send' },
+  { victim: 'offsets', at: 'offsets', point: 'participant.decision.received' },
+  { victim: 'daemon', at: 'daemon', point: 'coordinator.vote.received' },
+  { victim: 'processor', at: 'daemon', point: 'coordinator.append.posted' },
+  { victim: 'offsets', at: 'daemon', point: 'coordinator.delivery.before-send' },
+  { victim: 'sink', at: 'sink', point: 'participant.decision.applied' },
+]
+
+const AIMS: Readonly<Record<StoresKind, readonly Aim[]>> = { files: FILE_AIMS, databases: DATABASE_AIMS }
+
 /** With fewer kills than windows, only the first windows are aimed at. */
-export function planKills(count: number): readonly Kill[] {
+export function planKills(count: number, kind: StoresKind = 'files'): readonly Kill[] {
+  const aims = AIMS[kind]
   return Array.from({ length: count }, (_, index) => {
-    const aim = AIMS[index % AIMS.length]
+    const aim = aims[index % aims.length]
     assert(aim !== undefined, 'there are aims')
     const window = CRASH_POINTS[aim.point]
     assert(

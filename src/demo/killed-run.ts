@@ -1,6 +1,5 @@
 /** The job under kill -9: each kill is aimed at a window, waits for the next, and everything ends in the proof. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { readOffset } from '../../participants/offsets/index.ts'
 import { PledgedError } from '../base/errors.ts'
 import type { DemoRun } from './demo-run.ts'
 import { Fleet, unexpectedEnd } from './fleet.ts'
@@ -8,21 +7,26 @@ import { offsetIn, siblingOf } from './input.ts'
 import type { Kill } from './kill-plan.ts'
 import { planKills, WindowCounts } from './kill-plan.ts'
 import type { Exit } from './managed-process.ts'
-import { GROUP, PARTITION, TOPIC } from './names.ts'
-import { countSink, holds, type Proof, proofAsJson, proofAsText, queryOne } from './proof.ts'
+import { holds, type Proof, proofAsJson, proofAsText } from './proof.ts'
+import type { Counts, Stores } from './stores.ts'
+import { within } from './within.ts'
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 const LANDS_WITHIN_MS = 15_000
 const BACK_WITHIN_MS = 60_000
 const SETTLES_WITHIN_MS = 60_000
 
-export async function runKilled(run: DemoRun): Promise<number> {
+export async function runKilled(run: DemoRun, stores: Stores): Promise<number> {
   const { reporter, input } = run
   const progress = new Progress()
   const fleet = new Fleet({
     directory: run.directory,
     cliFile: run.cliFile,
-    processor: { file: siblingOf(import.meta.url, 'processor'), arguments: [input.file, String(run.batch)] },
+    stores,
+    processor: {
+      file: siblingOf(import.meta.url, 'processor'),
+      arguments: [input.file, String(run.batch), stores.kind],
+    },
     onMessage: (message) => {
       const offset = offsetIn(message)
       if (offset === undefined) return
@@ -39,14 +43,15 @@ export async function runKilled(run: DemoRun): Promise<number> {
   try {
     await fleet.start()
     const count = input.events.length.toLocaleString('en-US')
-    reporter.line(`${count} ${input.noun} -> sink.db + offsets.db, one transaction per ${run.batch}`)
+    reporter.line(`${count} ${input.noun} -> ${stores.title}, one transaction per ${run.batch}`)
     const windows = await processInput(run, fleet, progress)
     await untilSettled(fleet)
     await fleet.stop()
-    return report(run, fleet, windows)
+    return report(run, { fleet, windows, counts: await stores.count() })
   } finally {
     for (const signal of SIGNALS) process.removeListener(signal, onInterrupt)
     fleet.killAll()
+    await stores.stop()
     reporter.end()
   }
 }
@@ -54,7 +59,7 @@ export async function runKilled(run: DemoRun): Promise<number> {
 /** Runs the processor to the end of the input, killing on the way. */
 async function processInput(run: DemoRun, fleet: Fleet, progress: Progress): Promise<WindowCounts> {
   const windows = new WindowCounts()
-  const plan = planKills(run.kills)
+  const plan = planKills(run.kills, fleet.stores.kind)
   fleet.startParty('processor')
   for (const [index, kill] of plan.entries()) {
     const threshold = Math.floor((run.input.events.length * (index + 1)) / (plan.length + 2))
@@ -88,19 +93,13 @@ async function killOnce(
   kill: Kill,
   windows: WindowCounts,
 ): Promise<void> {
-  const victim = fleet.process(kill.victim)
-  const at = fleet.process(kill.at)
-  await at.arm(kill.point, { after: 2, ...(kill.victim === kill.at ? {} : { kill: victim.pid }) })
-  if (!(await within(victim.exited, LANDS_WITHIN_MS))) return
+  const landed = await fleet.killAt(kill, LANDS_WITHIN_MS)
+  if (!landed) return
   const diedMs = performance.now()
-  if ((await victim.exited).signal !== 'SIGKILL') {
-    // It came to its own end before the point was passed.
-    if (kill.victim === 'processor' && (await victim.exited).code === 0) return
-    throw unexpectedEnd(victim, (await victim.exited).code)
-  }
   windows.add(kill.window)
-  const moved = progress.moved()
-  fleet.startParty(kill.victim)
+  await fleet.restart(kill.victim)
+  // The transaction that was under way may commit without the victim, which had voted: the one after it can't.
+  const moved = progress.moved().then(() => progress.moved())
   const back = await within(progressOrEnd(fleet, moved), BACK_WITHIN_MS)
   if (!back) {
     throw new PledgedError(
@@ -124,21 +123,16 @@ async function untilSettled(fleet: Fleet): Promise<void> {
   }
 }
 
-function report(run: DemoRun, fleet: Fleet, windows: WindowCounts): number {
+interface Ended {
+  readonly fleet: Fleet
+  readonly windows: WindowCounts
+  readonly counts: Counts
+}
+
+function report(run: DemoRun, { fleet, windows, counts }: Ended): number {
   const { reporter, input, kills } = run
-  const { rows, distinct } = countSink(fleet.sinkFile)
-  const leftovers = [fleet.sinkFile, fleet.offsetsFile].map((file) =>
-    Number(queryOne(file, 'SELECT count(*) AS held FROM pledged_in_doubt')['held']),
-  )
-  const proof: Proof = {
-    events: input.events.length,
-    sinkRows: rows,
-    distinct,
-    offset: readOffset({ file: fleet.offsetsFile, group: GROUP, topic: TOPIC, partition: PARTITION }),
-    inDoubt: leftovers.reduce((sum, held) => sum + held, 0),
-    kills,
-    windows,
-  }
+  const { held, ...counted } = counts
+  const proof: Proof = { events: input.events.length, ...counted, inDoubt: held, kills, windows }
   const empty = windows.empty(kills)
   reporter.detail(`windows  ${windows.toString()}`)
   reporter.line(`proof    ${proofAsText(proof)}`)
@@ -157,17 +151,6 @@ function report(run: DemoRun, fleet: Fleet, windows: WindowCounts): number {
       '         the same kills with two plain commits: pledged demo --naive',
   )
   return holds(proof) && empty.length === 0 ? 0 : 1
-}
-
-/** Whether it came within the time. */
-async function within(promise: Promise<unknown>, ms: number): Promise<boolean> {
-  const abort = new AbortController()
-  const late = sleep(ms, false, { signal: abort.signal }).catch(() => false)
-  try {
-    return await Promise.race([promise.then(() => true), late])
-  } finally {
-    abort.abort()
-  }
 }
 
 /** The offset that the processor reports, to wait for. */

@@ -3,57 +3,47 @@
  * commits the sink's rows and the consumer's offset as one transaction. It keeps nothing: whoever starts it
  * again gets on from what was committed.
  *
- * Arguments: ADDRESS OFFSETS_FILE INPUT BATCH
+ * Arguments: ADDRESS OFFSETS_FILE INPUT BATCH KIND_OF_STORES
  */
 
-import { claimOwnerEpoch, readOffset } from '../../participants/offsets/index.ts'
 import { type Coordinator, connect } from '../sdk/client/index.ts'
 import { readInput } from './input.ts'
-import { GROUP, PARTITION, TOPIC } from './names.ts'
+import { GROUP } from './names.ts'
+import type { Job } from './stores.ts'
 
-const [address = '', offsetsFile = '', inputFile = '', batchText = '50'] = process.argv.slice(2)
+const [address = '', offsetsFile = '', inputFile = '', batchText = '50', kind = 'files'] =
+  process.argv.slice(2)
 const batchSize = Number(batchText)
 
 await using coordinator = connect({ address, timeoutMs: 60_000 })
-await processAll(coordinator)
+await processAll(coordinator, await openJob())
 process.disconnect?.()
 
-async function processAll(coordinator: Coordinator): Promise<void> {
+/** The drivers of the one kind aren't loaded for the other. */
+async function openJob(): Promise<Job> {
+  if (kind === 'databases') {
+    const { DatabaseJob } = await import('./database-job.ts')
+    return new DatabaseJob(offsetsFile)
+  }
+  const { FileJob } = await import('./file-stores.ts')
+  return new FileJob(offsetsFile)
+}
+
+async function processAll(coordinator: Coordinator, job: Job): Promise<void> {
   const { events } = readInput(inputFile)
-  // A zombie of this processor, paused and continued, is refused from here on.
-  const ownerEpoch = claimOwnerEpoch({ file: offsetsFile, group: GROUP })
-  let position = storedOffset()
+  const ownerEpoch = await job.claimOwnerEpoch()
+  let position = await job.storedOffset()
   for (let request = 1; position < events.length; request += 1) {
     const to = Math.min(position + batchSize, events.length)
     const { outcome } = await coordinator.execute(
       [
-        { participant: 'sink', work: { statements: [insertOf(position, events.slice(position, to))] } },
-        { participant: 'offsets', work: advanceOf(ownerEpoch, position, to) },
+        { participant: 'sink', work: job.insert(position, events.slice(position, to)) },
+        { participant: 'offsets', work: job.advance({ ownerEpoch, from: position, to }) },
       ],
       { requestId: `${GROUP}/${ownerEpoch}/${request}`, retries: 1_000 },
     )
     // An abort that isn't retryable: a transaction of the process before this one has moved the offset.
-    position = outcome === 'committed' ? to : storedOffset()
+    position = outcome === 'committed' ? to : await job.storedOffset()
     process.send?.({ type: 'progress', offset: position })
-  }
-}
-
-function storedOffset(): number {
-  return readOffset({ file: offsetsFile, group: GROUP, topic: TOPIC, partition: PARTITION })
-}
-
-function insertOf(from: number, batch: readonly string[]) {
-  return {
-    sql: `INSERT INTO events (event, payload) VALUES ${batch.map(() => '(?, ?)').join(', ')}`,
-    params: batch.flatMap((payload, index) => [from + index, payload]),
-    expect_rows: batch.length,
-  }
-}
-
-function advanceOf(ownerEpoch: number, from: number, to: number) {
-  return {
-    group: GROUP,
-    owner_epoch: ownerEpoch,
-    advance: [{ topic: TOPIC, partition: PARTITION, from, to }],
   }
 }

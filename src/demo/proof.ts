@@ -10,7 +10,7 @@ export interface Counted {
 }
 
 export interface Proof extends Counted {
-  /** Branches that are still prepared, by the databases and by the daemon. */
+  /** Branches that are still prepared, by the databases themselves; that nothing is in doubt to the daemon was seen before. */
   readonly inDoubt: number
   readonly kills: number
   readonly windows: WindowCounts

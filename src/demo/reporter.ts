@@ -1,5 +1,5 @@
 /** What the demo prints: lines for people, a bar on a terminal, nothing but the proof with --json. */
-import type { Kill, Party } from './kill-plan.ts'
+import type { Kill, Victim } from './kill-plan.ts'
 import { wordsOf } from './kill-plan.ts'
 
 export interface ReporterOptions {
@@ -42,7 +42,7 @@ export class Reporter {
     this.killedAt(kill.victim, wordsOf(kill.window), backInMs)
   }
 
-  killedAt(victim: Party, where: string, backInMs: number): void {
+  killedAt(victim: Victim, where: string, backInMs: number): void {
     const at = this.#seconds(performance.now() - this.#startedMs - backInMs).padStart(6)
     const back = `back in ${this.#seconds(backInMs)}`
     this.detail(`${at}  kill -9 ${victim.padEnd(10)} ${where.padEnd(40)} ${back}`)

@@ -13,7 +13,7 @@ export function addParticipantList(participants: Command, register: Register): v
   const command = describe(participants.command('list'), {
     summary: 'every registered participant, its link, its state, and what it has in doubt',
     description:
-      'FOREIGN, where there are any: prepared branches of other logs, which are left alone. Elsewhere than on a terminal fields are separated by tabs, and the first line has their names.',
+      'FOREIGN, where there are any: prepared branches of other logs, which are left alone. A log whose daemon was seen there lately is living, and ends its own; nobody ends those of a dead one. Elsewhere than on a terminal fields are separated by tabs, and the first line has their names.',
     examples: [
       'pledged participant list',
       "pledged participant list --json | jq '.participants[] | select(.up | not)'",
@@ -53,7 +53,7 @@ function row(
   participant: ParticipantStatus,
   { showsForeign, nowMs }: { showsForeign: boolean; nowMs: number },
 ): (string | Cell)[] {
-  const { inDoubt, foreignBranches } = participant
+  const { inDoubt } = participant
   const oldestMs = milliseconds(participant.oldestInDoubt)
   return [
     participant.name,
@@ -62,12 +62,16 @@ function row(
     stateCell(participant),
     { text: String(inDoubt), style: inDoubt > 0 ? 'yellow' : undefined },
     oldestMs === undefined ? '-' : formatAge(oldestMs),
-    ...(showsForeign
-      ? [{ text: String(foreignBranches), style: foreignBranches > 0 ? ('yellow' as const) : undefined }]
-      : []),
+    ...(showsForeign ? [foreignCell(participant)] : []),
     nextTryText(participant, nowMs),
     participant.lastError === '' ? '-' : participant.lastError,
   ]
+}
+
+/** `3, 1 of a living log`: the others wait for a person. */
+function foreignCell({ foreignBranches, foreignBranchesOfLivingLogs: living }: ParticipantStatus): Cell {
+  const text = living === 0 ? String(foreignBranches) : `${foreignBranches}, ${living} of a living log`
+  return { text, style: foreignBranches > living ? 'yellow' : undefined }
 }
 
 /** What is next for a settled one is a look, not a try. */

@@ -7,24 +7,30 @@ import type { Register } from '../session.ts'
 
 interface Options {
   readonly name: string
-  readonly file: string
+  readonly file?: string
+  readonly urlFile?: string
   readonly listen?: string
+  readonly insecure?: true
 }
 
 /** Those that are built in. */
-const KINDS = ['sqlite', 'offsets']
+const KINDS = ['sqlite', 'offsets', 'postgres', 'mysql']
 
 export function addParticipantServe(participants: Command, register: Register): void {
   const command = describe(participants.command('serve'), {
-    summary: 'a built-in participant as a process of its own: it attaches to the daemon at --address',
+    summary: 'a built-in participant as a process of its own',
     description:
-      'It attaches again whenever the connection was lost, until SIGTERM or SIGINT. How that goes is told on standard error.',
-    examples: ['pledged participant serve sqlite --name sink --file sink.db'],
+      'It attaches to the daemon at --address, and attaches again whenever the connection was lost, until SIGTERM or SIGINT; or, with --listen, waits for the daemon to call (kind: grpc in its configuration). How that goes is told on standard error. The URL of a database comes from a file or the environment, never from a flag, which others can read in the list of processes.',
+    examples: [
+      'pledged participant serve sqlite --name sink --file sink.db',
+      'pledged participant serve postgres --name ledger --url-file /run/secrets/ledger-url',
+      'PLEDGED_PARTICIPANT_URL=mysql://... pledged participant serve mysql --name stock --listen 127.0.0.1:9001',
+    ],
     exitCodes: {
       done: 'stopped by a signal',
       usage: '',
       internal: '',
-      configuration: "the file can't keep a pledge as it is, or isn't one of this kind",
+      configuration: "the file or the database can't keep a pledge as it is, or isn't one of this kind",
     },
   })
     .addArgument(new Argument('<kind>', 'what it is').choices(KINDS))
@@ -33,19 +39,34 @@ export function addParticipantServe(participants: Command, register: Register): 
       "the name that transactions call it by: 1 to 32 of a-z, 0-9 and '-'",
       parseName,
     )
-    .requiredOption('--file <file>', 'its database; made where there is none')
-    .option('--listen <address>', 'not in this version')
-  register(command, async (session, { name, file, listen }: Options, [kind = '']) => {
-    if (listen !== undefined) {
+    .option('--file <file>', 'of sqlite and offsets: its database; offsets makes it where there is none')
+    .option(
+      '--url-file <file>',
+      'of postgres and mysql: a file with the URL of its database (default: the variable PLEDGED_PARTICIPANT_URL)',
+    )
+    .option('--listen <address>', 'HOST:PORT or unix:PATH: listen there, and attach to nobody')
+    .option(
+      '--insecure',
+      'with --listen: allow an address that others can reach, without TLS and authentication',
+    )
+  register(command, async (session, { name, file, urlFile, listen, insecure }: Options, [kind = '']) => {
+    const { address, namesAddress } = session.settings
+    if (listen !== undefined && namesAddress) {
       throw new PledgedError(
         'USAGE',
-        '--listen is not in this version: leave it out, and the participant attaches to the daemon at --address',
+        'a participant attaches to the daemon at --address, or listens at --listen: leave one of them out',
       )
     }
     const { runParticipant } = await import('../../daemon/index.ts')
-    const { address } = session.settings
-    return await runParticipant({ kind, name, file: resolve(file), address }, session.environment)
+    return await runParticipant(
+      { kind, name, file: absolute(file), urlFile: absolute(urlFile), address, listen, insecure },
+      session.environment,
+    )
   })
+}
+
+function absolute(file: string | undefined): string | undefined {
+  return file === undefined ? undefined : resolve(file)
 }
 
 function parseName(text: string): string {

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import { PledgedError } from '../../base/errors.ts'
-import type { Configuration } from '../../daemon/index.ts'
+import type { Configuration, ConfiguredParticipant } from '../../daemon/index.ts'
 import { EXIT } from '../exit-codes.ts'
 import { describe } from '../help.ts'
 import type { Register, Session } from '../session.ts'
@@ -53,15 +53,19 @@ export function addServe(program: Command, register: Register): void {
     const { config: configFile, listen, httpListen, dataDir, insecure, logLevel } = options
     const flags = { configFile, listen, httpListen, dataDir, insecure, logLevel }
     if (options.checkConfig !== true) return await daemon.runDaemon(flags, session.environment)
-    show(daemon.checkConfiguration(flags, session.environment), session)
+    show(daemon.checkConfiguration(flags, session.environment), session, daemon.resourceText)
     return EXIT.done
   })
 }
 
 type Address = Configuration['listen']
 
-function show(configuration: Configuration, session: Session): void {
-  const { configFile, dataDirectory, logLevel, participants } = configuration
+function show(
+  configuration: Configuration,
+  session: Session,
+  resourceText: (participant: ConfiguredParticipant) => string,
+): void {
+  const { configFile, dataDirectory, logLevel, participants, warnings } = configuration
   const listen = addressText(configuration.listen)
   const httpListen = addressText(configuration.httpListen)
   if (session.settings.json) {
@@ -71,16 +75,24 @@ function show(configuration: Configuration, session: Session): void {
       http_listen: httpListen,
       data_dir: dataDirectory,
       log_level: logLevel,
-      participants: participants.map(({ name, kind }) => ({ name, kind })),
+      participants: participants.map((participant) => ({
+        name: participant.name,
+        kind: participant.kind,
+        resource: resourceText(participant),
+      })),
+      warnings,
     })
     return
   }
-  const names = participants.map(({ name, kind }) => `${name} (${kind})`).join(', ')
+  const names = participants
+    .map((participant) => `${participant.name} (${participant.kind} ${resourceText(participant)})`)
+    .join(', ')
   session.print([
     `the configuration is right${configFile === undefined ? ' (there is no file: flags, environment and defaults)' : `: ${configFile}`}`,
     `listens on ${listen}, and on ${httpListen} for probes`,
     `log in ${dataDirectory}`,
     `${counted(participants.length, 'participant')}${names === '' ? ', others may attach' : `: ${names}`}`,
+    ...warnings.map((warning) => `warning: ${warning}`),
   ])
 }
 

@@ -1,9 +1,10 @@
-import { type Checker, durableDecisions, endedByHand } from './checker.ts'
+import { type Checker, durableDecisions, endedByHand, handedOver } from './checker.ts'
 
 /** I1: a broken pledge is on record for ever, and nothing else is reported as one. */
 export const heuristics: Checker = ({ observed }) => {
   const decisions = durableDecisions(observed)
   const byHand = endedByHand(observed)
+  const handed = handedOver(observed)
   const recorded = new Set<string>()
   const violations: string[] = []
   for (const seen of observed) {
@@ -24,6 +25,8 @@ export const heuristics: Checker = ({ observed }) => {
   for (const seen of observed) {
     if (seen.type !== 'ended_by_hand') continue
     const { xid, participant, ended } = seen
+    // R17: the commit of its only participant is the decision, whoever made it.
+    if (handed.has(xid) && ended === 'commit') continue
     const decided = decisions.get(xid)?.branches.includes(participant) === true
     // Nobody asks a participant about an xid that nobody holds: only what was asked can be known.
     const known = decided ? ended === 'abort' : ended === 'commit' && heard.has(`${xid} ${participant}`)
