@@ -463,6 +463,11 @@ describe('mistakes on the command line', () => {
     ['participant serve sqlite --name a', 'kind sqlite lives in a file: say which with --file'],
     ['participant serve offsets --name a --url-file b', 'kind offsets takes no --url-file: give --file'],
     ['participant serve postgres --name a --file b', 'kind postgres takes no --file: give --url-file'],
+    ['participant serve sqlite --name a --file b --pool-size 3', 'kind sqlite takes no --pool-size'],
+    ['participant serve offsets --name a --file b --statements-file c', 'takes no --statements-file'],
+    ['participant serve sqlite --name a --file b --statements-file /no/such', "/no/such can't be read"],
+    ['participant serve mysql --name a --url-file u.url --pool-size some', '--pool-size: "some" is not'],
+    ['participant serve mysql --name a --url-file u.url --lock-timeout 1', '--lock-timeout: "1" is not a'],
     [
       'participant serve mysql --name a',
       'give --url-file, a file that has it, or set PLEDGED_PARTICIPANT_URL',

@@ -1,16 +1,16 @@
 /** The command by which a stranger's participant is killed and started again. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, mkdtempSync, openSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { PledgedError } from '../base/errors.ts'
 
 /** Longer than any participant should take to start; a command that waits for the participant itself ends here. */
 const ENDS_WITHIN_MS = 60_000
 
 export class RestartCommand {
-  /** What the command and the participants that it started have printed. It outlives the program, as they do. */
+  /** What the command and the participants that it started have printed. It outlives a run that found something, as they do. */
   readonly outputFile: string
   readonly #command: string
 
@@ -27,6 +27,11 @@ export class RestartCommand {
       'USAGE',
       `the restart command ${how} (${this.outputFile}): it has to kill the participant, start it again in the background, and exit with 0; it is ${this.#command}`,
     )
+  }
+
+  /** Where nothing went wrong, nobody needs to read it. */
+  discardOutput(): void {
+    rmSync(dirname(this.outputFile), { recursive: true, force: true })
   }
 
   async #ended(): Promise<readonly [code: number | null, signal: NodeJS.Signals | null]> {

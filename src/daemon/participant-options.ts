@@ -1,14 +1,17 @@
 /** What `pledged participant serve` is given, and the resource that it amounts to. */
+import { readFileSync } from 'node:fs'
+import { parse as parseYaml } from 'yaml'
 import {
   BUILT_IN_KINDS,
   type BuiltInKind,
   type BuiltInResource,
   builtInKindOf,
 } from '../../participants/registry.ts'
-import { PledgedError } from '../base/errors.ts'
+import { messageOf, PledgedError } from '../base/errors.ts'
 import { readUrlFile } from './database-url.ts'
 import type { Environment } from './options.ts'
-import { Mistake } from './values.ts'
+import { LOCK_TIMEOUT_MS, POOL_SIZE, parseStatements } from './participant-schema.ts'
+import { Mistake, parseCount, parseDuration } from './values.ts'
 
 export interface ParticipantOptions {
   /** One that is built in. */
@@ -24,8 +27,11 @@ export interface ParticipantOptions {
   readonly listen?: string | undefined
   /** Listen also where other machines can reach it. */
   readonly insecure?: boolean | undefined
-  /** Of sqlite, postgres and mysql: named statements. Given, it takes no others. */
-  readonly statements?: Readonly<Record<string, string>> | undefined
+  /** Of sqlite, postgres and mysql: a YAML file of NAME: SQL. Given, it takes no other statements. */
+  readonly statementsFile?: string | undefined
+  /** Of postgres and mysql: as they stand in the configuration. */
+  readonly poolSize?: string | undefined
+  readonly lockTimeout?: string | undefined
 }
 
 /** Never a flag: whoever lists the processes of a machine reads their flags. */
@@ -39,13 +45,55 @@ export interface FoundResource {
 /** Throws USAGE for flags that are missing or don't go together, CONFIGURATION for a URL that is none. */
 export function resourceOf(options: ParticipantOptions, env: Environment): FoundResource {
   const kind = builtInKindOf(options.kind)
-  const { statements } = options
-  if (kind === 'sqlite')
-    return { resource: { kind, file: fileOf(kind, options), statements }, warning: undefined }
-  if (kind === 'offsets') return { resource: { kind, file: fileOf(kind, options) }, warning: undefined }
+  if (BUILT_IN_KINDS[kind] === 'file') return { resource: fileResource(kind, options), warning: undefined }
   refuse(kind, '--file', options.file)
+  const settings = {
+    statements: statementsOf(options.statementsFile),
+    poolSize: read('--pool-size', options.poolSize, (text) => parseCount(text, POOL_SIZE)),
+    lockTimeoutMs: read('--lock-timeout', options.lockTimeout, (text) =>
+      parseDuration(text, LOCK_TIMEOUT_MS),
+    ),
+  }
   const { url, warning } = urlOf(kind, options.urlFile, env)
-  return { resource: { kind, url, statements }, warning }
+  return { resource: { kind: kind === 'mysql' ? kind : 'postgres', url, ...settings }, warning }
+}
+
+function fileResource(kind: BuiltInKind, options: ParticipantOptions): BuiltInResource {
+  const file = fileOf(kind, options)
+  for (const [flag, given] of [
+    ['--pool-size', options.poolSize],
+    ['--lock-timeout', options.lockTimeout],
+    ...(kind === 'offsets' ? ([['--statements-file', options.statementsFile]] as const) : []),
+  ] as const) {
+    if (given !== undefined) throw new PledgedError('USAGE', `a participant of kind ${kind} takes no ${flag}`)
+  }
+  if (kind === 'offsets') return { kind, file }
+  return { kind: 'sqlite', file, statements: statementsOf(options.statementsFile) }
+}
+
+function read<Value>(
+  flag: string,
+  text: string | undefined,
+  parse: (text: string) => Value,
+): Value | undefined {
+  if (text === undefined) return undefined
+  try {
+    return parse(text)
+  } catch (error) {
+    if (error instanceof Mistake) throw new PledgedError('USAGE', `${flag}: ${error.message}`)
+    throw error
+  }
+}
+
+function statementsOf(file: string | undefined): Readonly<Record<string, string>> | undefined {
+  return read('--statements-file', file, (path) => {
+    try {
+      return parseStatements(parseYaml(readFileSync(path, 'utf8')))
+    } catch (error) {
+      if (error instanceof Mistake) throw error
+      throw new Mistake(`${path} can't be read: ${messageOf(error)}`)
+    }
+  })
 }
 
 function fileOf(kind: BuiltInKind, { file, urlFile }: ParticipantOptions): string {

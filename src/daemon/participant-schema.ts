@@ -5,8 +5,8 @@ import { parseUrlText } from './database-url.ts'
 import { member, value } from './schema-values.ts'
 import { Mistake, parseAddress, parseCount, parseDuration, parseText, show } from './values.ts'
 
-const POOL_SIZE = { min: 1, max: 1_000 }
-const LOCK_TIMEOUT_MS = { min: 10, max: 3_600_000 }
+export const POOL_SIZE = { min: 1, max: 1_000 }
+export const LOCK_TIMEOUT_MS = { min: 10, max: 3_600_000 }
 
 const name = value(parseName)
 const statements = value(parseStatements).optional()
@@ -72,7 +72,8 @@ function parseName(raw: unknown): string {
   throw new Mistake(`${show(text)} is not a name: write 1 to 32 of a-z, 0-9 and '-', not starting with '-'`)
 }
 
-function parseStatements(raw: unknown): Readonly<Record<string, string>> {
+/** Throws a Mistake. */
+export function parseStatements(raw: unknown): Readonly<Record<string, string>> {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
     throw new Mistake(`${show(raw)} is not a mapping: write NAME: SQL, one for each statement`)
   }

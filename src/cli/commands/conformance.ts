@@ -100,7 +100,9 @@ async function run(session: Session, options: Options, address: string): Promise
   }).finally(() => process.off('SIGINT', interrupt))
   if (json) session.printJson(reportJson(report))
   else session.print(closingLines(report, session.terminal.columns, session.paint))
-  return report.failed > 0 || report.left.length > 0 || stop.signal.aborted ? EXIT.badNews : EXIT.done
+  const isFlawless = report.failed === 0 && report.left.length === 0 && !stop.signal.aborted
+  if (isFlawless) restart?.discardOutput()
+  return isFlawless ? EXIT.done : EXIT.badNews
 }
 
 function worksOf({ work, conflictingWork = [], refusedWork, hostileWork }: Options): WorkTemplates {

@@ -9,6 +9,9 @@ interface Options {
   readonly name: string
   readonly file?: string
   readonly urlFile?: string
+  readonly statementsFile?: string
+  readonly poolSize?: string
+  readonly lockTimeout?: string
   readonly listen?: string
   readonly insecure?: true
 }
@@ -44,12 +47,19 @@ export function addParticipantServe(participants: Command, register: Register): 
       '--url-file <file>',
       'of postgres and mysql: a file with the URL of its database (default: the variable PLEDGED_PARTICIPANT_URL)',
     )
+    .option(
+      '--statements-file <file>',
+      'of sqlite, postgres and mysql: YAML, NAME: SQL, one for each statement; work may name these and no others',
+    )
+    .option('--pool-size <n>', 'of postgres and mysql: how many connections it may have')
+    .option('--lock-timeout <duration>', 'of postgres and mysql: how long a branch waits for a lock')
     .option('--listen <address>', 'HOST:PORT or unix:PATH: listen there, and attach to nobody')
     .option(
       '--insecure',
       'with --listen: allow an address that others can reach, without TLS and authentication',
     )
-  register(command, async (session, { name, file, urlFile, listen, insecure }: Options, [kind = '']) => {
+  register(command, async (session, options: Options, [kind = '']) => {
+    const { name, file, urlFile, statementsFile, poolSize, lockTimeout, listen, insecure } = options
     const { address, namesAddress } = session.settings
     if (listen !== undefined && namesAddress) {
       throw new PledgedError(
@@ -59,7 +69,18 @@ export function addParticipantServe(participants: Command, register: Register): 
     }
     const { runParticipant } = await import('../../daemon/index.ts')
     return await runParticipant(
-      { kind, name, file: absolute(file), urlFile: absolute(urlFile), address, listen, insecure },
+      {
+        kind,
+        name,
+        file: absolute(file),
+        urlFile: absolute(urlFile),
+        statementsFile: absolute(statementsFile),
+        poolSize,
+        lockTimeout,
+        address,
+        listen,
+        insecure,
+      },
       session.environment,
     )
   })

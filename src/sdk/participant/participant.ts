@@ -2,7 +2,7 @@
  * The participant port: four verbs and a vote. Whoever implements it makes one resource (a database, a file, a
  * queue) able to take part in transactions. The host calls it, from a stream or from within the daemon.
  *
- * The contract, which `pledged conformance` will test:
+ * The contract, which `pledged conformance` tests:
  * - A yes vote is durable before `prepare` resolves: it survives kill -9 and loss of power (I4).
  * - `prepare` that throws counts as a no vote, `commit` and `abort` that throw as the result unknown.
  * - Every verb may be called again, and late. An abort that finds nothing prepared makes sure that a prepare

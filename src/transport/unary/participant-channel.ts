@@ -28,6 +28,16 @@ export interface ParticipantCall<Response> {
 
 export type ChannelLimits = ConnectionLimits & Pick<Limits, 'connectTimeoutMs'>
 
+/**
+ * Anyone's server, as its library sets it up, takes probes of a silent connection for an attack when they come more
+ * often than every five minutes, and hangs up (https://grpc.io/docs/guides/keepalive/). A peer that lost its power is
+ * found by the next scan, which has a deadline as every call has.
+ */
+const QUIET = {
+  'grpc.keepalive_time_ms': 2 ** 31 - 1,
+  'grpc.keepalive_permit_without_calls': 0,
+} as const
+
 export class ParticipantChannel {
   readonly address: string
   readonly client: ParticipantServiceClient
@@ -37,12 +47,14 @@ export class ParticipantChannel {
 
   constructor(address: string, limits: ChannelLimits) {
     this.address = address
-    this.client = new ParticipantServiceClient(
-      address,
-      credentials.createInsecure(),
+    this.client = new ParticipantServiceClient(address, credentials.createInsecure(), {
       // A channel is made for each dial and tries once; it is the recovery's back-off that counts.
-      clientOptions(limits, { reconnectMaxMs: limits.connectTimeoutMs }),
-    )
+      ...clientOptions(limits, { reconnectMaxMs: limits.connectTimeoutMs }),
+      ...QUIET,
+      'grpc.use_local_subchannel_pool': 1,
+      // http_proxy is meant for the web: a participant on loopback or a unix socket isn't behind it.
+      'grpc.enable_http_proxy': 0,
+    })
   }
 
   /** From now on every call says who speaks (R11). */
