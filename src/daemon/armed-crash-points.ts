@@ -2,7 +2,8 @@
  * Crash points armed by a test's environment. Without `PLEDGED_CRASH_POINT` they are `noCrashPoints`.
  *
  *   PLEDGED_CRASH_POINT=<name>[@N]   the process kills itself at the N-th pass of the point (the first, if not said)
- *   PLEDGED_CRASH_POINT=ipc          a parent process arms points while the process runs, over its IPC channel:
+ *   PLEDGED_CRASH_POINT=ipc          a parent process arms points while the process runs, over its IPC channel, and
+ *                                    when that ends, the process does:
  *                                    { type: 'arm', point, after?: N, kill?: pid } is answered by
  *                                    { type: 'armed', point, after }, or { type: 'refused', reason };
  *                                    with `kill` it is the other process that dies, and { type: 'fired', point }
@@ -147,6 +148,8 @@ function processParent(): ParentChannel | undefined {
     send: (message) => process.send?.(message, undefined, undefined, ignoreFailure),
     onMessage: (listen) => {
       process.on('message', listen)
+      // Whoever armed it has gone, and would have ended it: nobody else will.
+      process.once('disconnect', () => killHard(process.pid))
       // A parent that listens is no reason for the process to stay.
       process.channel?.unref()
     },

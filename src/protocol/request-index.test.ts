@@ -30,6 +30,31 @@ describe('the index of requests', () => {
     expect(index.get('app', 'r')).toBeUndefined()
   })
 
+  it('keeps a bounded number of attempts of one request, and the newest of them', () => {
+    const index = new RequestIndex(2, false)
+    for (let attempt = 1; attempt <= 1_000; attempt += 1) {
+      index.add(request('r'), { attempt, xid: xid(attempt), outcome: 'pending' })
+      index.settle(request('r'), xid(attempt), 'aborted')
+      index.release(request('r'), xid(attempt))
+    }
+    const attempts = index.get('app', 'r')?.attempts ?? []
+    expect(attempts.length).toBeLessThan(20)
+    expect(attempts.at(-1)?.attempt).toBe(1_000)
+  })
+
+  it('drops no attempt that committed, or that the log does not have', () => {
+    const index = new RequestIndex(2, false)
+    index.add(request('r'), { attempt: 1, xid: xid(1), outcome: 'aborted' })
+    index.add(request('r'), { attempt: 2, xid: xid(2), outcome: 'committed' })
+    index.release(request('r'), xid(2))
+    for (let attempt = 3; attempt <= 100; attempt += 1) {
+      index.add(request('r'), { attempt, xid: xid(attempt), outcome: 'aborted' })
+      index.release(request('r'), xid(attempt))
+    }
+    const kept = index.get('app', 'r')?.attempts.map(({ attempt }) => attempt)
+    expect(kept).toEqual(expect.arrayContaining([1, 2, 100]))
+  })
+
   it('asks the log once for a name that it does not have', () => {
     const index = new RequestIndex(2, true)
     expect(index.mustAskLog('app', 'r')).toBe(true)

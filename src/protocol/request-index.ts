@@ -68,6 +68,7 @@ export class RequestIndex {
     const attempt = entry?.attempts.find((other) => other.xid === xid)
     if (entry === undefined || attempt === undefined) return
     attempt.recorded = true
+    dropOldAttempts(entry.attempts)
     if (entry.attempts.some((other) => other.recorded !== true)) return
     this.#released.add(key)
     if (this.#released.size <= this.#rememberedMax) return
@@ -78,6 +79,22 @@ export class RequestIndex {
       return
     }
   }
+}
+
+/** A client may try again for hours. */
+const ATTEMPTS_MAX = 16
+
+/**
+ * An attempt that aborted and is in the log may go while a later one is there: whoever sends it again is answered by
+ * that one.
+ */
+function dropOldAttempts(attempts: Attempt[]): void {
+  if (attempts.length <= ATTEMPTS_MAX) return
+  const newest = Math.max(...attempts.map(({ attempt }) => attempt))
+  const oldest = attempts.findIndex(
+    ({ attempt, outcome, recorded }) => recorded === true && outcome === 'aborted' && attempt < newest,
+  )
+  if (oldest >= 0) attempts.splice(oldest, 1)
 }
 
 function keyOf(caller: string, requestId: string): string {
