@@ -13,6 +13,9 @@ export interface RecordingOptions {
   readonly goesOn: () => boolean
 }
 
+/** While a database is away, everything that needs it aborts at once. */
+const PAUSE_MS_MAX = 200
+
 export type RecordedOutcome = 'committed' | 'aborted' | 'unknown'
 
 export class RecordingClient {
@@ -29,7 +32,7 @@ export class RecordingClient {
       const answer = await this.#ask(requestId, attempt, branches)
       this.#record({ told: requestId, attempt, ...answer })
       if (answer.outcome !== 'aborted' || !answer.retryable || !this.#options.goesOn()) return answer.outcome
-      await sleep(1 + Math.random() * 10)
+      await sleep(1 + Math.random() * Math.min(PAUSE_MS_MAX, 10 * attempt))
     }
   }
 

@@ -130,7 +130,7 @@ async function queryPostgres(url: string, sql: string): Promise<Row[]> {
 }
 
 async function queryMariadb(url: string, sql: string): Promise<Row[]> {
-  const connection = await mysql.createConnection(url)
+  const connection = await mysql.createConnection({ uri: url, multipleStatements: true })
   try {
     const [rows] = await connection.query(sql)
     return Array.isArray(rows) ? (rows as Row[]) : []

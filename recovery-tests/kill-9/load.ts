@@ -14,6 +14,8 @@ let stopping = false
 process.on('message', () => {
   stopping = true
 })
+// A test that was killed leaves nobody running.
+process.on('disconnect', () => process.exit())
 
 const coordinator = connect({ address, timeoutMs: 20_000 })
 const client = new RecordingClient({ coordinator, journal, goesOn: () => !stopping })

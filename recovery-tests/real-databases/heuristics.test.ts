@@ -143,7 +143,7 @@ function threeBranches(worker: number): Branches {
       participant: 'sink',
       work: { statements: [{ sql: 'INSERT INTO events (event) VALUES (1)', expect_rows: 1 }] },
     },
-  ] as unknown as Branches
+  ]
 }
 
 async function execute(branches: Branches, outcome: 'committed' | 'aborted'): Promise<{ xid: string }> {

@@ -79,11 +79,16 @@ describe('real databases', () => {
     process.stdout.write(`${ROUNDS} rounds: ${faults}; moved ${moved}; answers checked: ${answers}\n`)
   })
 
-  it('would see a row too many', async () => {
-    await fleet.databases.stock.query(
+  it('would see a row too many, and a branch that is left', async () => {
+    const { ledger, stock } = fleet.databases
+    await stock.query(
       'INSERT INTO events (worker, event) SELECT worker, event FROM events WHERE worker = 1 LIMIT 1',
     )
     expect(await disagreements(fleet.databases, WORKERS)).toHaveLength(1)
+    await ledger.query("BEGIN; SELECT 1; PREPARE TRANSACTION 'pledged/k3f9qa7m2xw4.7-q3f9.1/ledger'")
+    const [gtrid, bqual] = ["'pledged/k3f9qa7m2xw4.7-q3f9.2'", "'stock'"]
+    await stock.query(`XA START ${gtrid},${bqual}; XA END ${gtrid},${bqual}; XA PREPARE ${gtrid},${bqual}`)
+    expect(await heldBranches(fleet.databases)).toHaveLength(2)
   })
 })
 

@@ -161,6 +161,8 @@ class PrivateServer implements DatabaseServer {
   }
 
   #spawn(file: string, args: readonly string[]): void {
+    // Not the file of the last start: what outlives a killed server for a moment still writes to that one.
+    rmSync(this.#logFile, { force: true })
     const log = openSync(this.#logFile, 'w')
     const child = spawn(file, args, {
       stdio: ['ignore', log, log],

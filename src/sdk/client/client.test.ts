@@ -175,7 +175,7 @@ describe('execute', () => {
       'schön',
       '\u0001\u0002',
     ])
-    expect(request?.requestId).toMatch(/^[0-9a-f-]{36}$/)
+    expect(request?.requestId).toMatch(/^[0-9a-z]+-[0-9a-f-]{36}$/)
     expect(request?.attempt).toBe(1)
     expect(Math.abs(Date.now() - (request?.firstSentTime?.getTime() ?? 0))).toBeLessThan(60_000)
     expect(request?.prepareTimeout).toEqual({ seconds: 1n, nanos: 500_000_000 })
