@@ -5,7 +5,12 @@
 import mysql from 'mysql2/promise'
 import pg from 'pg'
 import { assert, present } from '../../src/base/assert.ts'
-import { type DatabaseServer, startMariadb, startPostgres } from '../../src/demo/servers/index.ts'
+import {
+  type DatabaseServer,
+  type ServerOptions,
+  startMariadb,
+  startPostgres,
+} from '../../src/demo/servers/index.ts'
 import { CuttingProxy } from './cutting-proxy.ts'
 
 export type Row = Readonly<Record<string, unknown>>
@@ -32,8 +37,12 @@ export class TestDatabase {
     this.url = url
   }
 
-  static async start(kind: DatabaseServer['kind'], name: string): Promise<TestDatabase> {
-    const server = await (kind === 'postgres' ? startPostgres() : startMariadb())
+  static async start(
+    kind: DatabaseServer['kind'],
+    name: string,
+    options: ServerOptions = {},
+  ): Promise<TestDatabase> {
+    const server = await (kind === 'postgres' ? startPostgres(options) : startMariadb(options))
     return new TestDatabase(
       server,
       await CuttingProxy.start(server.port),

@@ -25,6 +25,8 @@ export interface FleetOptions {
   /** More of the daemon's participants, as they stand in its configuration. */
   readonly participants?: readonly string[] | undefined
   readonly onMessage?: ((message: unknown) => void) | undefined
+  /** Where a server lives, if not in a directory of its own. */
+  readonly places?: Readonly<Partial<Record<ParticipantName, string>>> | undefined
 }
 
 export class DatabaseFleet {
@@ -44,7 +46,9 @@ export class DatabaseFleet {
   /** The databases, with their tables; no process yet. */
   static async create(options: FleetOptions): Promise<DatabaseFleet> {
     const [ledger, stock] = await Promise.all(
-      PARTICIPANTS.map((name) => TestDatabase.start(KIND_OF[name], name)),
+      PARTICIPANTS.map((name) =>
+        TestDatabase.start(KIND_OF[name], name, { directory: options.places?.[name] }),
+      ),
     )
     const databases = { ledger: present(ledger, 'PostgreSQL'), stock: present(stock, 'MariaDB') }
     for (const name of PARTICIPANTS) for (const sql of SCHEMA[name]) await databases[name].query(sql)

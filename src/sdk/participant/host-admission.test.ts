@@ -202,6 +202,16 @@ describe('the admission of a coordinator (R11)', () => {
     expect(committed).toEqual([])
   })
 
+  it('is taken back when a scan finds that another copy of the log was opened meanwhile', async () => {
+    const superseded = supersededError(COORDINATOR, '9-abcd')
+    const host = hostOf({ listPrepared: () => Promise.reject(superseded) })
+    const replies = new Replies()
+    host.attach(replies, COORDINATOR).receive([{ type: 'list_prepared', pageSize: 10, pageToken: '' }])
+    expect(await replies.take(1)).toEqual([
+      { type: 'admission_refused', superseded: true, message: superseded.message },
+    ])
+  })
+
   it('of an old link does not reach the new one', async () => {
     const gates = new Gates()
     const epochs: string[] = []

@@ -182,6 +182,7 @@ async function listPreparedBranches(
     pageSize: pageSize === 0 ? defaultPageSize : pageSize,
     pageToken,
   })
+  if (answer?.type === 'admission_refused') throw new PledgedError('EPOCH_SUPERSEDED', answer.message)
   if (answer?.type !== 'held') {
     throw new PledgedError(
       'UNAVAILABLE',

@@ -33,9 +33,12 @@ export async function admit(
     await participant.admit?.(coordinator)
     return undefined
   } catch (error) {
-    const superseded = error instanceof PledgedError && error.code === 'EPOCH_SUPERSEDED'
-    return { type: 'admission_refused', superseded, message: messageOf(error) }
+    return { type: 'admission_refused', superseded: isSuperseded(error), message: messageOf(error) }
   }
+}
+
+function isSuperseded(error: unknown): boolean {
+  return error instanceof PledgedError && error.code === 'EPOCH_SUPERSEDED'
 }
 
 export async function prepare(
@@ -111,6 +114,7 @@ export async function forget(participant: Participant, xid: Xid): Promise<void> 
   }
 }
 
+/** A participant may look the coordinator up anew whenever it is asked: another process may have admitted a newer one. */
 export async function listPrepared(
   participant: Participant,
   pageSize: number,
@@ -122,6 +126,8 @@ export async function listPrepared(
     const branches = page.branches.map(heldBranchOf)
     return { type: 'held', branches, nextPageToken: page.nextPageToken }
   } catch (error) {
+    // R11: another copy of the coordinator's log has been opened since this link was admitted.
+    if (isSuperseded(error)) return { type: 'admission_refused', superseded: true, message: messageOf(error) }
     return scanFailed(messageOf(error))
   }
 }

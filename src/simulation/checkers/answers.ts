@@ -4,12 +4,14 @@ import {
   committedAlone,
   durableDecisions,
   endedByHand,
+  type FinishedHistory,
   handedOver,
   readOnlyTransactions,
 } from './checker.ts'
 
 /** I3: answers never contradict one another, by xid and by request. I7: they say what is the case, or unknown. */
-export const answers: Checker = ({ observed }) => {
+export const answers: Checker = (history) => {
+  const { observed } = history
   const decisions = durableDecisions(observed)
   const harmless = readOnlyTransactions(observed)
   const alone = committedAlone(observed)
@@ -31,7 +33,7 @@ export const answers: Checker = ({ observed }) => {
     const truth = decisions.has(xid) || alone.has(xid) ? 'committed' : 'aborted'
     if (outcome !== truth) violations.push(`I7: ${xid} was answered "${outcome}" and is ${truth}`)
   }
-  return [...violations, ...requestsTakenBack(observed, harmless), ...unknownWithoutReason(observed)]
+  return [...violations, ...requestsTakenBack(observed, harmless), ...unknownWithoutReason(history)]
 }
 
 /**
@@ -77,9 +79,10 @@ function nameOf({ caller, requestId }: Call): string {
 }
 
 /** R6, R9, and a participant that can't be asked (R17) are the only reasons not to know. */
-function unknownWithoutReason(observed: readonly Observed[]): string[] {
+function unknownWithoutReason({ observed, coordinator }: FinishedHistory): string[] {
   const handed = handedOver(observed)
-  let reason = false
+  // The coordinator knows that it forgets before its log is told.
+  let reason = coordinator?.forgottenThrough !== undefined
   for (const seen of observed) {
     if (seen.type === 'fault' && seen.kind === 'sync_failed') reason = true
     if (seen.type === 'written' && seen.record.type === 'forgotten') reason = true
