@@ -21,6 +21,14 @@ describe('the url of a database', () => {
     expect(parse('mysql://u@db/shop?socket=/run/mysqld.sock')).toMatchObject({ socket: '/run/mysqld.sock' })
   })
 
+  it.each(['mysql://me:?hunter2@db/d', 'mysql://me:7?hunter2=@db/d', 'mysql://me:7#hunter2@db/d'])(
+    'shows nothing of a password that is not escaped: %s',
+    (url) => {
+      expect(() => parse(url)).toThrow(/names no user/)
+      expect(() => parse(url)).not.toThrow(/hunter2/)
+    },
+  )
+
   it('asks for TLS by the parameters of the servers’ own clients', () => {
     const directory = mkdtempSync(join(tmpdir(), 'pledged-url-'))
     onTestFinished(() => rmSync(directory, { recursive: true }))

@@ -32,11 +32,13 @@ const DEFAULT_PORT = 3306
 export function parseDatabaseUrl(text: string, participant: string): DatabaseAddress {
   const url = readUrl(text, participant)
   const mistakes: string[] = []
+  const user = decodeURIComponent(url.username)
   for (const name of new Set(url.searchParams.keys())) {
     if ((PARAMETERS as readonly string[]).includes(name)) continue
-    mistakes.push(`has the parameter ${name}, which is not one of ${PARAMETERS.join(', ')}`)
+    // Without a user, what looks like a parameter may be a password with a question mark in it.
+    const shown = `${url.username}${url.password}` === '' ? 'a parameter' : `the parameter ${name}`
+    mistakes.push(`has ${shown}, which is not one of ${PARAMETERS.join(', ')}`)
   }
-  const user = decodeURIComponent(url.username)
   if (user === '') mistakes.push(`names no user: ${FORM}`)
   const host = decodeURIComponent(url.hostname).replace(/^\[(.*)\]$/, '$1')
   if (host === '') mistakes.push(`names no host: ${FORM}`)

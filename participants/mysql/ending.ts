@@ -8,6 +8,7 @@ import { DatabaseFailure } from '../shared/servers/database-failure.ts'
 import type { Connections } from './connections.ts'
 import { NOT_PREPARED } from './errors.ts'
 import type { HeldSessions } from './held-sessions.ts'
+import { endIdleHolder } from './idle-holder.ts'
 import { objectionToName, xaLiteral } from './names.ts'
 import { recoveredXids } from './recovered.ts'
 import type { Session } from './session.ts'
@@ -20,11 +21,6 @@ export interface EndingOptions {
 }
 
 type Answer = 'ended' | 'not_prepared'
-
-/** The next transaction alone. Its answer is a hint where to look, and never evidence: it may be rolled back. */
-export const DIRTY_READ = 'SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED'
-const HOLDER = 'SELECT session_id AS id FROM pledged_witness WHERE xid = ? AND branch = ?'
-const COMMAND = 'SELECT command AS command FROM information_schema.processlist WHERE id = ?'
 
 export class Ending {
   readonly #options: EndingOptions
@@ -77,16 +73,6 @@ export class Ending {
     const { branch, connections, answerTimeoutMs } = this.#options
     const options = { phase: 'look', answerTimeoutMs } as const
     if (!(await recoveredXids(session, branch, options)).includes(xid)) return false
-    await session.command(DIRTY_READ, options)
-    const [witness] = await session.rows(HOLDER, [xid, branch], options)
-    const holder = Number(witness?.['id'] ?? 0)
-    // Numbers of sessions are not used twice while the server runs, and this session has run in it since the refusal.
-    if (!Number.isSafeInteger(holder) || holder <= 0 || holder === session.id) return false
-    const [running] = await session.rows(COMMAND, [holder], options)
-    if (running === undefined) return true
-    // It is ending the branch itself, or preparing it: it is left to do so.
-    if (running['command'] !== 'Sleep') return false
-    await connections.kill(holder)
-    return true
+    return endIdleHolder(session, xid, { ...options, branch, connections })
   }
 }

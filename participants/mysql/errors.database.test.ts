@@ -7,7 +7,9 @@ import mysql from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest'
 import { type DatabaseServer, startMariadb } from '../../src/demo/servers/index.ts'
 import { DatabaseFailure, type Effect } from '../shared/servers/database-failure.ts'
-import { consoleAt, sql } from '../testing/servers/mysql.ts'
+import { freshLog } from '../testing/servers/fresh-log.ts'
+import { consoleAt, openLedger, sql } from '../testing/servers/mysql.ts'
+import { prepareSql } from '../testing/servers/postgres.ts'
 import { failureOf, MYSQL_ERRORS, PHASES, type Phase } from './errors.ts'
 
 interface Facts {
@@ -247,6 +249,28 @@ describe('as they happen: rights and settings', () => {
     const error = await errorOf(() => sql(url, 'UPDATE accounts SET balance = 1'))
     await sql(server.url, 'SET GLOBAL read_only = 0')
     expectFacts(error, '1290')
+  })
+
+  it('neither pledges nor bars there, also for a user whom read_only does not stop', async () => {
+    const address = new URL(server.url)
+    address.pathname = '/errors'
+    const admin = openLedger(address.href)
+    await admin.describe()
+    const { xid } = freshLog()
+    await sql(server.url, 'SET GLOBAL read_only = 1')
+    const voted = await prepareSql(admin, xid(1), ['UPDATE accounts SET balance = 1'])
+    const aborted = await admin.abort(xid(2))
+    await sql(server.url, 'SET GLOBAL read_only = 0')
+    expect(voted).toMatchObject({
+      vote: 'no',
+      retryable: true,
+      message: expect.stringContaining('read_only') as string,
+    })
+    expect(aborted).toMatchObject({
+      result: 'unknown',
+      message: expect.stringContaining('read_only') as string,
+    })
+    expect(await admin.abort(xid(2))).toMatchObject({ result: 'done', evidence: 'witness_aborted' })
   })
 
   it('1203 and 1226 where there are too many', async () => {

@@ -29,6 +29,7 @@ export interface ErrorKind {
 
 export const NO_SUCH_XID = '1397'
 export const DUPLICATE_KEY = '1062'
+export const LOCKED_FOR_TOO_LONG = '1205'
 export const NO_SUCH_SESSION = '1094'
 
 /** The branch was rolled back, by the engine or by hand: it isn't prepared (R3 looks what became of it). */

@@ -22,6 +22,7 @@ import type { ServerFacts } from './server-checks.ts'
 import { type Session, textOf } from './session.ts'
 import { onlyReads } from './statement-text.ts'
 import { Watch } from './watch.ts'
+import { readOnly, TAKES_WRITES } from './witnesses.ts'
 
 export interface PledgingOptions {
   readonly branch: string
@@ -35,7 +36,7 @@ export interface PledgingOptions {
 
 const WORK = { phase: 'work' } as const
 const INSERT_WITNESS = `INSERT INTO pledged_witness (xid, branch, outcome, session_id, changed_rows)
-  VALUES (?, ?, 'committed', CONNECTION_ID(), ?)`
+  SELECT ?, ?, 'committed', CONNECTION_ID(), ? FROM DUAL WHERE ${TAKES_WRITES}`
 const WRITES_OF_SESSION =
   "SHOW SESSION STATUS WHERE Variable_name IN ('Handler_write', 'Handler_update', 'Handler_delete')"
 
@@ -115,7 +116,8 @@ export class Pledging {
 
   async #writeWitness(session: Session, xid: Xid, changedRows: number): Promise<void> {
     try {
-      await session.change(INSERT_WITNESS, [xid, this.#options.branch, changedRows], WORK)
+      const values = [xid, this.#options.branch, changedRows]
+      if ((await session.change(INSERT_WITNESS, values, WORK)).changedRows === 0) throw readOnly()
     } catch (error) {
       if (!(error instanceof DatabaseFailure) || error.code !== DUPLICATE_KEY) throw error
       throw new Refusal('this transaction was aborted here before its prepare arrived, or has ended already')

@@ -2,7 +2,7 @@
 import { type HeldBranch, type HeldPage, tryParseXid } from '../../src/sdk/participant/index.ts'
 import { DatabaseFailure } from '../shared/servers/database-failure.ts'
 import type { Connections } from './connections.ts'
-import { DIRTY_READ } from './ending.ts'
+import { dirtyRows } from './dirty-read.ts'
 import { DENIED } from './errors.ts'
 import { recoveredXids } from './recovered.ts'
 import { type Row, type Session, type StatementOptions, textOf } from './session.ts'
@@ -73,8 +73,7 @@ export class Scanning {
   async #witnesses(session: Session, xids: readonly string[]): Promise<ReadonlyMap<string, Row>> {
     const plain = xids.filter(isPlain)
     if (plain.length === 0) return new Map()
-    await session.command(DIRTY_READ, this.#look)
-    return byKey(await session.rows(WITNESSES, [this.#options.branch, plain], this.#look), 'xid')
+    return byKey(await dirtyRows(session, WITNESSES, [this.#options.branch, plain], this.#look), 'xid')
   }
 
   async #described(session: Session, xids: readonly string[]): Promise<readonly HeldBranch[]> {

@@ -2,7 +2,7 @@
 import { describe, expect, inject, it } from 'vitest'
 import type { Participant } from '../../src/sdk/participant/index.ts'
 import { freshLog } from '../testing/servers/fresh-log.ts'
-import { openLedger, seededDatabase, sql } from '../testing/servers/mysql.ts'
+import { consoleAt, openLedger, seededDatabase, sql } from '../testing/servers/mysql.ts'
 import { prepareSql } from '../testing/servers/postgres.ts'
 
 async function opened(url: string): Promise<Participant> {
@@ -46,6 +46,54 @@ describe('the cost of a branch in doubt', () => {
     // InnoDB shows a picture of these that is up to 100 ms old.
     await expect.poll(() => costOf(participant)).toMatch(/^holds [1-9][0-9]* row locks in 2 tables/)
     expect(await participant.commit(xid(1))).toMatchObject({ result: 'done' })
+  })
+})
+
+describe('a look at a witness (R3)', () => {
+  it('sees nothing that is not committed, also after a scan that failed in the middle', async () => {
+    const url = await seededDatabase(inject('mariadbUrl'))
+    const { xid, identity } = freshLog()
+    // A single connection for looks.
+    const participant = openLedger(url, { poolSize: 3 })
+    await participant.describe()
+    await participant.admit?.(identity)
+    await prepareSql(participant, xid(1), [UPDATE])
+    const writer = await consoleAt(url)
+    await writer.query('START TRANSACTION')
+    await writer.query(
+      `INSERT INTO pledged_witness (xid, branch, outcome) VALUES ('${xid(2)}', 'ledger', 'committed')`,
+    )
+    // It waits for both transactions, and whoever reads the table after it waits for it.
+    const altering = await consoleAt(url)
+    const altered = altering.query('ALTER TABLE pledged_witness COMMENT = "x", FORCE').catch(() => {})
+    const state = `SELECT state FROM information_schema.processlist WHERE id = ${altering.threadId}`
+    await expect
+      .poll(async () => (await sql(url, state))[0]?.['state'])
+      .toBe('Waiting for table metadata lock')
+    await expect(participant.listPrepared(10, '')).rejects.toThrow(/lock/)
+    await sql(url, `KILL QUERY ${altering.threadId}`)
+    await altered
+    expect(await participant.evidence?.(xid(2))).toBe('no_witness')
+    await writer.query('ROLLBACK')
+    expect(await participant.abort(xid(1))).toMatchObject({ result: 'done' })
+  })
+})
+
+describe('an abort', () => {
+  it('ends a session that stands idle before its pledge, as one whose process lost its power does', async () => {
+    const url = await seededDatabase(inject('mariadbUrl'))
+    const { xid } = freshLog()
+    const participant = await opened(url)
+    const silent = await consoleAt(url)
+    await silent.query(`XA START 'pledged/${xid(1)}','ledger'`)
+    await silent.query(UPDATE)
+    await silent.query(
+      `INSERT INTO pledged_witness (xid, branch, outcome, session_id) VALUES ('${xid(1)}', 'ledger', 'committed', CONNECTION_ID())`,
+    )
+    const abort = async () => (await participant.abort(xid(1))).result
+    await expect.poll(abort, { timeout: 30_000 }).toMatch(/^done/)
+    expect(await prepareSql(participant, xid(2), [UPDATE])).toEqual({ vote: 'yes' })
+    expect(await participant.commit(xid(2))).toMatchObject({ result: 'done' })
   })
 })
 

@@ -33,6 +33,7 @@ describe('inspectStatement', () => {
     ['SELECT @a := 1', /user variable/],
     ["SELECT @'a'", /user variable/],
     ["SELECT GET_LOCK ('a', 1)", /GET_LOCK/],
+    ["SELECT `get_lock`('a', 1)", /GET_LOCK/],
     ["SELECT 1 INTO OUTFILE '/tmp/x'", /writes a file/],
     ["SELECT 1 INTO/**/DUMPFILE '/tmp/x'", /writes a file/],
     ['DELETE FROM pledged_witness', /belongs to Pledged/],

@@ -101,26 +101,29 @@ function problemOf(token: Token, previous: Token | undefined): string | undefine
     case 'variable':
       return 'uses a user variable: it would outlive the branch; give the value as a parameter'
     case 'name':
-      return OWN.test(unquote(token.text)) ? belongsToPledged(unquote(token.text)) : undefined
+      return problemOfName(unquote(token.text))
     case 'word':
-      return problemOfWord(token.text, previous)
+      return problemOfName(token.text) ?? problemOfWord(token.text, previous)
     default:
       return undefined
   }
 }
 
+/** In backquotes or not: a function can be called either way. */
+function problemOfName(name: string): string | undefined {
+  if (OWN.test(name)) return `names ${name}: what begins with pledged_ belongs to Pledged`
+  const upper = name.toUpperCase()
+  return SESSION_LOCKS.has(upper)
+    ? `calls ${upper}: such a lock belongs to the session, not to the branch`
+    : undefined
+}
+
 function problemOfWord(word: string, previous: Token | undefined): string | undefined {
-  if (OWN.test(word)) return belongsToPledged(word)
   const upper = word.toUpperCase()
-  if (SESSION_LOCKS.has(upper)) return `calls ${upper}: such a lock belongs to the session, not to the branch`
   if ((upper === 'OUTFILE' || upper === 'DUMPFILE') && previous?.text.toUpperCase() === 'INTO') {
     return 'writes a file, which no abort takes back'
   }
   return undefined
-}
-
-function belongsToPledged(name: string): string {
-  return `names ${name}: what begins with pledged_ belongs to Pledged`
 }
 
 function ofKind(keyword: string, parameterCount: number): StatementText {

@@ -6,19 +6,24 @@ import type { Xid } from '../../src/sdk/participant/index.ts'
 import type { WitnessOutcome } from '../shared/servers/branch-store.ts'
 import { DatabaseFailure } from '../shared/servers/database-failure.ts'
 import type { Connections } from './connections.ts'
-import { DUPLICATE_KEY } from './errors.ts'
+import { DUPLICATE_KEY, LOCKED_FOR_TOO_LONG } from './errors.ts'
+import { endIdleHolder } from './idle-holder.ts'
 import { textOf } from './session.ts'
 
 export interface WitnessesOptions {
   readonly branch: string
-  readonly connections: Pick<Connections, 'side'>
+  readonly connections: Pick<Connections, 'side' | 'kill'>
   readonly answerTimeoutMs: number
 }
 
+/** MariaDB's newest have words for it. */
+export const TAKES_WRITES = "CAST(@@GLOBAL.read_only AS CHAR) IN ('0', 'OFF')"
 const READ = `SELECT CAST(@@GLOBAL.read_only AS CHAR) AS read_only,
   (SELECT outcome FROM pledged_witness WHERE xid = ? AND branch = ?) AS outcome`
 const ENDED = 'SELECT xid AS xid FROM pledged_witness WHERE branch = ? AND xid IN (?)'
-const INSERT_ABORTED = "INSERT INTO pledged_witness (xid, branch, outcome) VALUES (?, ?, 'aborted')"
+/** The user may be one whom read_only doesn't stop; a replica doesn't know who writes at the primary. */
+const INSERT_ABORTED = `INSERT INTO pledged_witness (xid, branch, outcome)
+  SELECT ?, ?, 'aborted' FROM DUAL WHERE ${TAKES_WRITES}`
 
 export class Witnesses {
   readonly #options: WitnessesOptions
@@ -31,7 +36,8 @@ export class Witnesses {
     const { branch, connections, answerTimeoutMs } = this.#options
     return connections.side(async (session) => {
       const [row] = await session.rows(READ, [xid, branch], { phase: 'look', answerTimeoutMs })
-      if (row === undefined || !['0', 'OFF'].includes(textOf(row, 'read_only').toUpperCase())) throw replica()
+      if (row === undefined || !['0', 'OFF'].includes(textOf(row, 'read_only').toUpperCase()))
+        throw readOnly()
       const outcome = row['outcome']
       if (outcome === null) return undefined
       if (outcome === 'committed' || outcome === 'aborted') return outcome
@@ -43,10 +49,15 @@ export class Witnesses {
     const { branch, connections, answerTimeoutMs } = this.#options
     return connections.side(async (session) => {
       try {
-        await session.change(INSERT_ABORTED, [xid, branch], { phase: 'end', answerTimeoutMs })
+        const options = { phase: 'end', answerTimeoutMs } as const
+        const { changedRows } = await session.change(INSERT_ABORTED, [xid, branch], options)
+        if (changedRows === 0) throw readOnly()
         return 'inserted'
       } catch (error) {
         if (error instanceof DatabaseFailure && error.code === DUPLICATE_KEY) return 'exists'
+        if (error instanceof DatabaseFailure && error.code === LOCKED_FOR_TOO_LONG) {
+          await endIdleHolder(session, xid, { phase: 'look', answerTimeoutMs, branch, connections })
+        }
         throw error
       }
     })
@@ -77,7 +88,7 @@ function removal(count: number): string {
   )
 }
 
-function replica(): DatabaseFailure {
+export function readOnly(): DatabaseFailure {
   return strange('the server is read_only: it may be a replica, which does not know what became of a branch')
 }
 

@@ -52,6 +52,8 @@ async function begin(
   const settings = [
     `lock_timeout = ${Math.max(1, Math.min(lockTimeoutMs, timeoutMs))}`,
     `statement_timeout = ${timeoutMs}`,
+    // Of a process that lost its power the server hears nothing, for hours: its locks, and its witness, go with this.
+    `idle_in_transaction_session_timeout = ${timeoutMs}`,
     ...database.settings,
   ]
   const script = [

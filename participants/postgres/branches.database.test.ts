@@ -31,6 +31,19 @@ async function opened(...seed: readonly string[]) {
   return { url, participant, heldBy, xid: freshLog().xid }
 }
 
+it('of a process that went silent ends with its time, whatever the role is set to', async () => {
+  const { url, participant, xid } = await opened('CREATE TABLE seen (timeout interval)')
+  const { username } = new URL(url)
+  const setting = "current_setting('idle_in_transaction_session_timeout')::interval"
+  const store = ['INSERT INTO seen SELECT ' + setting]
+  await psql(url, `ALTER ROLE ${username} SET idle_in_transaction_session_timeout = 0`)
+  await participant.describe()
+  expect(await prepareSql(participant, xid(1), store, { timeoutMs: 60_000 })).toEqual(YES)
+  await participant.commit(xid(1))
+  const within = "SELECT FROM seen WHERE timeout > '0 s' AND timeout <= '60 s'"
+  expect(await psql(url, within)).toHaveLength(1)
+})
+
 describe('work that would end its own transaction (R14)', () => {
   it.each([
     ['COMMIT', 'begins with COMMIT'],

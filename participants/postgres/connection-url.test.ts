@@ -27,6 +27,14 @@ describe('parseDatabaseUrl', () => {
     expect(parse('postgres://me@%2Frun%2Fpostgresql/db')).toMatchObject({ host: '/run/postgresql' })
   })
 
+  it.each(['postgres://me:?hunter2@db/d', 'postgres://me:7?hunter2=@db/d', 'postgres://me:7#hunter2@db/d'])(
+    'shows nothing of a password that is not escaped: %s',
+    (url) => {
+      expect(() => parse(url)).toThrow(/names no user/)
+      expect(() => parse(url)).not.toThrow(/hunter2/)
+    },
+  )
+
   it('takes sslmode as libpq does', () => {
     expect(parse('postgres://me@db.example/d?sslmode=disable').ssl).toBe(false)
     expect(parse('postgres://me@db.example/d?sslmode=require').ssl).toMatchObject({

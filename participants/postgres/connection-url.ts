@@ -27,11 +27,13 @@ const NO_HOST = 'host.missing.invalid'
 export function parseDatabaseUrl(text: string, participant: string): DatabaseAddress {
   const url = readUrl(text, participant)
   const mistakes: string[] = []
+  const user = decode(url.username)
   for (const name of new Set(url.searchParams.keys())) {
     if ((PARAMETERS as readonly string[]).includes(name)) continue
-    mistakes.push(`has the parameter ${name}, which is not one of ${PARAMETERS.join(', ')}`)
+    // Without a user, what looks like a parameter may be a password with a question mark in it.
+    const shown = `${url.username}${url.password}` === '' ? 'a parameter' : `the parameter ${name}`
+    mistakes.push(`has ${shown}, which is not one of ${PARAMETERS.join(', ')}`)
   }
-  const user = decode(url.username)
   if (user === '') mistakes.push('names no user: postgres://USER:PASSWORD@HOST/DATABASE')
   const named = decode(url.hostname).replace(/^\[(.*)\]$/, '$1')
   const host = url.searchParams.get('host') ?? (named === NO_HOST ? '' : named)

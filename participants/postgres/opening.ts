@@ -87,7 +87,6 @@ function settingsFor({ version, synchronous_commit }: ServerState): readonly str
   return [
     // The text of the statements was read by this rule.
     'standard_conforming_strings = on',
-    'idle_in_transaction_session_timeout = 0',
     ...(version >= 170_000 ? ['transaction_timeout = 0'] : []),
     // A commit that is acknowledged before it is on disk would be a witness that can vanish.
     ...(synchronous_commit === 'off' ? ['synchronous_commit = on'] : []),

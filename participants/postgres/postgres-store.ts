@@ -197,6 +197,7 @@ export class PostgresStore implements BranchStore {
     const settings = [
       ...this.#database().settings,
       'statement_timeout = 0',
+      `idle_in_transaction_session_timeout = ${this.#options.limits.answerTimeoutMs}`,
       `lock_timeout = ${this.#options.limits.barLockTimeoutMs}`,
       // A look is to see what is committed now, and to wait for nobody.
       "default_transaction_isolation = 'read committed'",

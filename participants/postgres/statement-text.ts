@@ -20,6 +20,9 @@ const KEYWORDS: ReadonlySet<string> = new Set([
   'LOCK',
 ])
 
+/** A table's name; without quotes PostgreSQL takes it in lower case, in them as it is. */
+const OWN = /^(?:pledged_|"pledged_)/i
+
 /**
  * PostgreSQL's tokens (its manual, "Lexical Structure"), as far as they can hide a semicolon or a `$1`, with
  * standard_conforming_strings on, as each branch sets it. A word takes the `$` within it, so that `a$b$c` opens no
@@ -29,7 +32,7 @@ const TOKENS = new RegExp(
   [
     String.raw`(?<space>[ \t\n\r\f\v]+|--[^\n\r]*)`,
     String.raw`(?<comment>/\*)`,
-    String.raw`(?<escaped>[eE]'(?:[^'\\]|\\[^]|''|'\s*\n\s*')*(?:'|$))`,
+    String.raw`(?<escaped>[eE]'(?:[^'\\]|\\[^]|''|'[ \t\f\v]*[\n\r][ \t\n\r\f\v]*')*(?:'|$))`,
     String.raw`(?<quoted>'(?:[^']|'')*(?:'|$)|"(?:[^"]|"")*(?:"|$))`,
     String.raw`(?<dollar>\$(?:[A-Za-z_\u0080-\uffff][0-9A-Za-z_\u0080-\uffff]*)?\$)`,
     String.raw`(?<parameter>\$[0-9]+)`,
@@ -55,6 +58,9 @@ export function inspectStatement(sql: string): StatementText {
     if (ended) return { problem: 'is more than one statement: send each as an entry of its own' }
     if (kind === 'unclosed') return { problem: `has a ${text} that is not closed` }
     if (kind === 'parameter') parameterCount = Math.max(parameterCount, Number(text.slice(1)))
+    if ((kind === 'word' || kind === 'quoted') && OWN.test(text)) {
+      return { problem: `names ${text}: what begins with pledged_ belongs to Pledged` }
+    }
     if (first === '' && text !== '(') first = text.toUpperCase()
   }
   return first === '' ? { problem: 'is empty' } : ofKind(first, parameterCount)

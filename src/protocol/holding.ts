@@ -207,7 +207,9 @@ export function receiveEvidence(
   message: Extract<ParticipantMessage, { type: 'evidence_answer' }>,
 ): void {
   const inquiry = turn.state.inquiries.get(message.xid)
-  if (inquiry === undefined || !inquiry.awaiting.delete(participant.name)) return
+  // It couldn't look: that says nothing, and the grace is waited out for it as for one that is away.
+  if (inquiry === undefined || message.evidence === 'none') return
+  if (!inquiry.awaiting.delete(participant.name)) return
   if (message.evidence === 'witness_committed') {
     turn.state.inquiries.delete(message.xid)
     recordHeuristic(turn, {
