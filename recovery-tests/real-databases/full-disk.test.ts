@@ -32,6 +32,7 @@ afterAll(() => {
 
 const CAN_MOUNT = canMount()
 
+// Skipped where no filesystem can be mounted: there is no other small disk to fill.
 describe.skipIf(!CAN_MOUNT)('a full disk (needs the right to mount a small one)', () => {
   it.each(PARTICIPANTS)('under %s', { timeout: 180_000 }, async (name) => {
     const place = mount(name, SIZE[name])

@@ -22,8 +22,10 @@ export interface Limits {
   readonly keepaliveTimeoutMs: number
   /** Time that open calls have to end when the server closes; then their connections are cut. */
   readonly serverCloseTimeoutMs: number
-  /** Prepares that a participant host runs at once before it stops reading its link. */
+  /** Prepares that a participant host runs at once; the others wait for their turn. */
   readonly participantConcurrencyMax: number
+  /** Bytes of work that may wait there; a prepare beyond it is voted no. */
+  readonly participantWorkBytesMax: number
   /** Calls of either sort (prepares, all others) that may be under way at once to a participant that listens. */
   readonly unaryCallsMax: number
   /** How long a participant that listens may take to answer anything but a prepare, which says its own time. */
@@ -85,6 +87,7 @@ export const defaultLimits: Limits = {
   keepaliveTimeoutMs: 5 * SECOND,
   serverCloseTimeoutMs: 2 * SECOND,
   participantConcurrencyMax: 4_096,
+  participantWorkBytesMax: 64 * MIB,
   unaryCallsMax: 1_024,
   unaryCallTimeoutMs: 10 * SECOND,
   appendBatchRecordsMax: 4_096,

@@ -7,6 +7,7 @@ import { Worker } from 'node:worker_threads'
 import type { BuiltInResource } from '../../participants/registry.ts'
 import type { Limits } from '../base/limits.ts'
 import type { Timers } from '../base/ports.ts'
+import type { HostLimits } from '../sdk/participant/host.ts'
 import type { Dialer, LinkListener } from '../transport/link.ts'
 import { UnaryDialer } from '../transport/unary/index.ts'
 import { WorkerDialer } from '../transport/worker/index.ts'
@@ -16,7 +17,7 @@ import type { ConfiguredParticipant } from './configuration.ts'
 export interface ParticipantWorkerData {
   readonly name: string
   readonly resource: BuiltInResource
-  readonly limits: Pick<Limits, 'participantConcurrencyMax' | 'linkCloseTimeoutMs'>
+  readonly limits: HostLimits
 }
 
 export interface DialersOptions {
@@ -44,12 +45,12 @@ function dialerOf(
 }
 
 function startWorker(name: string, resource: BuiltInResource, limits: Limits): Worker {
-  const { participantConcurrencyMax, linkCloseTimeoutMs } = limits
+  const { participantConcurrencyMax, participantWorkBytesMax, linkCloseTimeoutMs } = limits
   const entry = new URL(`./participant-worker${extname(import.meta.filename)}`, import.meta.url)
   const workerData: ParticipantWorkerData = {
     name,
     resource,
-    limits: { participantConcurrencyMax, linkCloseTimeoutMs },
+    limits: { participantConcurrencyMax, participantWorkBytesMax, linkCloseTimeoutMs },
   }
   return new Worker(entry, { workerData, name: `participant ${name}` })
 }

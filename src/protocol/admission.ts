@@ -88,6 +88,7 @@ export function requestFound(turn: Turn, asked: NamedEvent, kept: readonly KeptT
   const requestId = nameOf(asked)
   const index = turn.state.requests
   if (requestId !== undefined && index.get(caller, requestId) === undefined) {
+    index.complete(caller, requestId)
     const known = kept.filter((attempt) => stillAnswers(turn, attempt))
     for (const { record } of known) {
       if (record.request === undefined) continue
@@ -95,7 +96,9 @@ export function requestFound(turn: Turn, asked: NamedEvent, kept: readonly KeptT
       index.add(record.request, { attempt: record.request.attempt, xid: record.xid, outcome })
       index.release(record.request, record.xid)
     }
-    if (known.length === 0) index.addMissing(caller, requestId)
+    if (known.length === 0 && index.get(caller, requestId) === undefined) {
+      index.addMissing(caller, requestId)
+    }
   }
   switch (asked.type) {
     case 'execute':

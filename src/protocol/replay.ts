@@ -43,7 +43,7 @@ function restoreHandedOver(state: ProtocolState, record: OnePhaseRecord): void {
   oweRestored(state, transaction, record.participant, 'abort')
   if (record.request !== undefined) {
     const { attempt } = record.request
-    state.requests.add(record.request, { attempt, xid: record.xid, outcome: 'pending' })
+    state.requests.addReplayed(record.request, { attempt, xid: record.xid, outcome: 'pending' })
   }
 }
 

@@ -21,6 +21,8 @@ export class RequestIndex {
   readonly #entries = new Map<string, RequestEntry>()
   readonly #released = new Set<string>()
   readonly #missing = new Set<string>()
+  /** Of these a replay has shown one attempt; the log may have others, which count for more. */
+  readonly #partial = new Set<string>()
   readonly #rememberedMax: number
   #mayBeInLog: boolean
 
@@ -31,6 +33,7 @@ export class RequestIndex {
 
   /** Whether a name that isn't in the index may be in the log; asked once, the answer is spent. */
   mustAskLog(caller: string, requestId: string): boolean {
+    if (this.#partial.has(keyOf(caller, requestId))) return true
     if (!this.#mayBeInLog) return false
     return !this.#missing.delete(keyOf(caller, requestId))
   }
@@ -41,14 +44,26 @@ export class RequestIndex {
   }
 
   get(caller: string, requestId: string): RequestEntry | undefined {
-    return this.#entries.get(keyOf(caller, requestId))
+    const key = keyOf(caller, requestId)
+    return this.#partial.has(key) ? undefined : this.#entries.get(key)
+  }
+
+  /** An attempt that was under way when the log was last open: whatever else there was, only the log can tell. */
+  addReplayed(request: { caller: string; requestId: string; digest: string }, attempt: Attempt): void {
+    this.add(request, attempt)
+    if (attempt.outcome === 'pending') this.#partial.add(keyOf(request.caller, request.requestId))
+  }
+
+  /** The log has been asked: what it has is being added. */
+  complete(caller: string, requestId: string): void {
+    this.#partial.delete(keyOf(caller, requestId))
   }
 
   add(request: { caller: string; requestId: string; digest: string }, attempt: Attempt): void {
     const key = keyOf(request.caller, request.requestId)
     const entry = this.#entries.get(key)
     if (entry === undefined) this.#entries.set(key, { digest: request.digest, attempts: [attempt] })
-    else entry.attempts.push(attempt)
+    else if (!entry.attempts.some(({ xid }) => xid === attempt.xid)) insert(entry.attempts, attempt)
     this.#released.delete(key)
   }
 
@@ -79,6 +94,12 @@ export class RequestIndex {
       return
     }
   }
+}
+
+/** In the order of the attempts, which is that of their making, whatever the order in which they are heard of. */
+function insert(attempts: Attempt[], attempt: Attempt): void {
+  const place = attempts.findIndex((other) => other.attempt > attempt.attempt)
+  attempts.splice(place < 0 ? attempts.length : place, 0, attempt)
 }
 
 /** A client may try again for hours. */

@@ -46,7 +46,10 @@ export interface AttachOptions {
   readonly onEvent?: ((event: AttachmentEvent) => void) | undefined
   /** Closes the attachment. */
   readonly signal?: AbortSignal | undefined
-  readonly limits?: (AttachLimits & Pick<Limits, 'participantConcurrencyMax' | 'refusedRetryMs'>) | undefined
+  readonly limits?:
+    | (AttachLimits &
+        Pick<Limits, 'participantConcurrencyMax' | 'participantWorkBytesMax' | 'refusedRetryMs'>)
+    | undefined
   readonly clock?: Clock | undefined
   readonly timers?: Timers | undefined
   readonly random?: Random | undefined

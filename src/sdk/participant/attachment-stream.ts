@@ -160,8 +160,6 @@ export class AttachmentStream {
           onAdmitted(admission)
         },
         refused: (refusal) => this.#refused(refusal),
-        saturated: () => this.#stream.pause(),
-        drained: () => this.#stream.resume(),
       },
       admission,
     )

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { CrashPoint } from '../../base/crash-points.ts'
 import { PledgedError } from '../../base/errors.ts'
 import type { Xid } from '../../base/ids.ts'
+import type { CoordinatorMessage } from '../../protocol/messages.ts'
 import { ParticipantHost } from './host.ts'
 import { vote } from './participant.ts'
 import {
@@ -251,7 +252,7 @@ describe('ParticipantHost', () => {
 })
 
 describe('back-pressure of a host', () => {
-  it('runs no more prepares at once than it may, says so, and lets commits through', async () => {
+  it('runs no more prepares at once than it may, and lets commits through', async () => {
     const gates = new Gates()
     let running = 0
     let runningMax = 0
@@ -270,15 +271,12 @@ describe('back-pressure of a host', () => {
     const replies = new Replies()
     const session = host.attach(replies, COORDINATOR)
     session.receive([prepare(1)])
-    expect(replies.signals).toEqual(['admitted'])
     session.receive([prepare(2), prepare(3), prepare(4), { type: 'commit', xid: xid(9) }])
-    expect(replies.signals).toEqual(['admitted', 'saturated'])
     expect(await replies.take(1)).toMatchObject([{ type: 'result', xid: xid(9) }])
     expect(running).toBe(2)
     for (const sequence of [1, 2, 3, 4]) gates.open(xid(sequence))
     await replies.take(5)
     expect(runningMax).toBe(2)
-    expect(replies.signals).toEqual(['admitted', 'saturated', 'drained'])
   })
 
   it('votes no for a prepare that waited longer than the coordinator does', async () => {
@@ -303,7 +301,7 @@ describe('back-pressure of a host', () => {
     expect(prepared).toEqual([xid(1)])
   })
 
-  it('tells a link that attaches while it is saturated', async () => {
+  it('votes no for what is more work than may wait, and for nothing else', async () => {
     const gates = new Gates()
     const host = hostOf(
       {
@@ -312,16 +310,26 @@ describe('back-pressure of a host', () => {
           return vote.yes()
         },
       },
-      { concurrencyMax: 1 },
+      { concurrencyMax: 1, workBytesMax: 10 },
     )
-    host.attach(new Replies(), COORDINATOR).receive([prepare(1)])
-    await turns(1)
     const replies = new Replies()
-    host.attach(replies, COORDINATOR)
-    expect(replies.signals).toEqual(['saturated', 'admitted'])
-    gates.open(xid(1))
-    await replies.take(1)
-    expect(replies.signals).toEqual(['saturated', 'admitted', 'drained'])
+    const session = host.attach(replies, COORDINATOR)
+    const work = new Uint8Array(6)
+    const heavy = (sequence: number): CoordinatorMessage => ({
+      type: 'prepare',
+      xid: xid(sequence),
+      work,
+      timeoutMs: 60_000,
+    })
+    session.receive([heavy(1), heavy(2), { type: 'commit', xid: xid(9) }])
+    expect(await replies.take(2)).toMatchObject([
+      { xid: xid(2), vote: { vote: 'no', retryable: true } },
+      { type: 'result', xid: xid(9) },
+    ])
+    for (const sequence of [1, 3]) gates.open(xid(sequence))
+    await replies.take(3)
+    session.receive([heavy(3)])
+    expect((await replies.take(4))[3]).toMatchObject({ xid: xid(3), vote: { vote: 'yes' } })
   })
 })
 

@@ -36,10 +36,15 @@ import { Preparation, Preparations, type PrepareMessage } from './preparation.ts
 import { type AdmissionRefusal, type HostListener, type HostSession, Session } from './session.ts'
 import * as verbs from './verbs.ts'
 
+export type HostLimits = Pick<
+  Limits,
+  'participantConcurrencyMax' | 'participantWorkBytesMax' | 'linkCloseTimeoutMs'
+>
+
 export interface HostOptions {
   readonly name: string
   readonly participant: Participant
-  readonly limits?: Pick<Limits, 'participantConcurrencyMax' | 'linkCloseTimeoutMs'> | undefined
+  readonly limits?: HostLimits | undefined
   readonly clock?: Clock | undefined
   readonly timers?: Timers | undefined
   readonly random?: Random | undefined
@@ -52,6 +57,7 @@ export class ParticipantHost {
   readonly #participant: Participant
   readonly #prepareSlots: Slots
   readonly #prepareMax: number
+  readonly #workBytesMax: number
   readonly #closeTimeoutMs: number
   readonly #lanes = new Lanes()
   readonly #preparations = new Preparations<Caller>()
@@ -60,6 +66,8 @@ export class ParticipantHost {
   readonly #crashPoints: CrashPoints
   #session: Session | undefined
   #preparing = 0
+  /** Of all that are running or waiting. */
+  #workBytes = 0
 
   constructor(options: HostOptions) {
     if (!isParticipantName(options.name)) {
@@ -73,6 +81,7 @@ export class ParticipantHost {
     const limits = options.limits ?? defaultLimits
     this.#closeTimeoutMs = limits.linkCloseTimeoutMs
     this.#prepareMax = limits.participantConcurrencyMax
+    this.#workBytesMax = limits.participantWorkBytesMax
     assert(this.#prepareMax >= 1, 'participantConcurrencyMax is at least 1')
     this.#prepareSlots = new Slots(this.#prepareMax)
     this.#clock = options.clock ?? systemClock
@@ -116,7 +125,6 @@ export class ParticipantHost {
       ended: (gone) => this.#preparations.abandonOf(gone, 'the link to the coordinator is gone'),
     })
     this.#session = session
-    if (this.saturated) listener.saturated?.()
     if (this.#participant.admit === undefined) session.admit()
     else void this.#introduce(session, coordinator)
     return session
@@ -214,10 +222,17 @@ export class ParticipantHost {
 
   #takePrepare(caller: Caller, message: PrepareMessage): void {
     this.#crashPoints.pass('participant.prepare.received')
+    const workBytes = message.work.byteLength
+    // To stop reading would hold back the decisions that make room, too: what is beyond the bound is refused.
+    if (this.saturated && this.#workBytes + workBytes > this.#workBytesMax) {
+      caller.reply(verbs.noVote(message.xid, `${this.#workBytesMax} bytes of work wait here already`, true))
+      caller.finished()
+      return
+    }
+    this.#workBytes += workBytes
     const preparation = new Preparation(message, { clock: this.#clock, timers: this.#timers })
     this.#preparations.add(preparation, caller)
     this.#preparing += 1
-    if (this.#preparing === this.#prepareMax) this.#session?.listener.saturated?.()
     this.#lanes.run(message.xid, async () => {
       const slot = await this.#prepareSlots.take(() => preparation.signal)
       try {
@@ -227,7 +242,7 @@ export class ParticipantHost {
         preparation.ended()
         this.#preparations.remove(preparation)
         this.#preparing -= 1
-        if (this.#preparing === this.#prepareMax - 1) this.#session?.listener.drained?.()
+        this.#workBytes -= workBytes
         caller.finished()
       }
     })

@@ -40,6 +40,7 @@ export type ListenLimits = ConnectionLimits &
   Pick<
     Limits,
     | 'participantConcurrencyMax'
+    | 'participantWorkBytesMax'
     | 'linkCloseTimeoutMs'
     | 'serverCloseTimeoutMs'
     | 'prepareTimeoutMs'

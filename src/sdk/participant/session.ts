@@ -15,10 +15,6 @@ export interface HostListener {
   admitted?(): void
   /** It doesn't. `replied` has carried the refusal, and nothing follows: the link is to be ended. */
   refused?(refusal: AdmissionRefusal): void
-  /** As many prepares as may run at once are under way: stop reading. */
-  saturated?(): void
-  /** Read on. */
-  drained?(): void
 }
 
 /** One link's share of a host. */

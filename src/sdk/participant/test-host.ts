@@ -24,7 +24,7 @@ export function participantWith(verbs: Partial<Participant>): Participant {
 
 export function hostOf(
   verbs: Partial<Participant>,
-  options: { concurrencyMax?: number; crash?: CrashPoint[] } = {},
+  options: { concurrencyMax?: number; workBytesMax?: number; crash?: CrashPoint[] } = {},
 ) {
   return new ParticipantHost({
     name: 'test',
@@ -32,6 +32,7 @@ export function hostOf(
     limits: {
       ...defaultLimits,
       participantConcurrencyMax: options.concurrencyMax ?? 100,
+      participantWorkBytesMax: options.workBytesMax ?? 1_000_000,
       linkCloseTimeoutMs: 20,
     },
     crashPoints: { pass: (point) => options.crash?.push(point) },
@@ -53,12 +54,6 @@ export class Replies {
   }
   readonly refused = ({ superseded }: { superseded: boolean }): void => {
     this.signals.push(superseded ? 'refused for ever' : 'refused')
-  }
-  readonly saturated = (): void => {
-    this.signals.push('saturated')
-  }
-  readonly drained = (): void => {
-    this.signals.push('drained')
   }
 
   async take(count: number): Promise<ParticipantMessage[]> {
