@@ -6,6 +6,7 @@
  * It is read as the server reads it under the sql_mode that this participant sets (./session-settings.ts): a double
  * quote opens a string, a backslash escapes.
  */
+import { inspectTokens, type Token, tokensOf } from '../shared/statement-tokens.ts'
 import type { StatementText } from '../shared/statement-work.ts'
 
 const KEYWORDS: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE', 'REPLACE', 'WITH', 'SELECT'])
@@ -31,36 +32,18 @@ const TOKENS = new RegExp(
   'y',
 )
 
-interface Token {
-  readonly kind: string
-  readonly text: string
-}
-
 export function inspectStatement(sql: string): StatementText {
   if (sql.includes('\0')) return { problem: 'contains a NUL character' }
-  let parameterCount = 0
-  let previous: Token | undefined
-  let first = ''
-  let ended = false
-  for (const token of tokensOf(sql)) {
-    if (token.kind === 'space') continue
-    if (token.kind === 'end') {
-      ended = true
-      continue
-    }
-    if (ended) return { problem: 'is more than one statement: send each as an entry of its own' }
-    const problem = problemOf(token, previous)
-    if (problem !== undefined) return { problem }
-    if (token.kind === 'parameter') parameterCount += 1
-    if (first === '') first = token.text.toUpperCase()
-    previous = token
-  }
-  return first === '' ? { problem: 'is empty' } : ofKind(first, parameterCount)
+  return inspectTokens(tokensOf(TOKENS, sql), {
+    keywords: KEYWORDS,
+    problemOf,
+    countParameter: (count) => count + 1,
+  })
 }
 
 /** Of a statement that begins so, only what it calls can write. */
 export function onlyReads(sql: string): boolean {
-  for (const token of tokensOf(sql)) {
+  for (const token of tokensOf(TOKENS, sql)) {
     if (token.kind !== 'space') return token.text.toUpperCase() === 'SELECT'
   }
   return false
@@ -77,7 +60,7 @@ export function namesIn(sql: string): readonly UsedName[] {
   const names: UsedName[] = []
   let qualifier: string | undefined
   let last: string | undefined
-  for (const { kind, text } of tokensOf(sql)) {
+  for (const { kind, text } of tokensOf(TOKENS, sql)) {
     if (kind === 'space') continue
     const name = kind === 'word' ? text : kind === 'name' ? unquote(text) : undefined
     if (name !== undefined) {
@@ -126,25 +109,6 @@ function problemOfWord(word: string, previous: Token | undefined): string | unde
   return undefined
 }
 
-function ofKind(keyword: string, parameterCount: number): StatementText {
-  if (KEYWORDS.has(keyword)) return { parameterCount }
-  const allowed = [...KEYWORDS].join(', ')
-  return { problem: `begins with ${keyword.slice(0, 20)}: a branch may run ${allowed}, nothing else` }
-}
-
 function unquote(name: string): string {
   return name.slice(1, -1).replaceAll('``', '`')
-}
-
-function* tokensOf(sql: string): Iterable<Token> {
-  let position = 0
-  while (position < sql.length) {
-    TOKENS.lastIndex = position
-    const match = TOKENS.exec(sql)
-    if (match === null) return
-    position = TOKENS.lastIndex
-    const groups: Readonly<Record<string, string | undefined>> = match.groups ?? {}
-    const kind = Object.keys(groups).find((name) => groups[name] !== undefined) ?? 'other'
-    yield { kind, text: match[0] }
-  }
 }

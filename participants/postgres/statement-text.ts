@@ -3,6 +3,7 @@
  * in (R14), and how many parameters it takes. The server itself takes one statement a call and refuses a COMMIT in a
  * procedure or a DO block within a transaction; the text is read first so that a mistake is named before anything runs.
  */
+import { inspectTokens, type Token, tokenAt } from '../shared/statement-tokens.ts'
 import type { StatementText } from '../shared/statement-work.ts'
 
 const KEYWORDS: ReadonlySet<string> = new Set([
@@ -46,67 +47,45 @@ const TOKENS = new RegExp(
 
 export function inspectStatement(sql: string): StatementText {
   if (sql.includes('\0')) return { problem: 'contains a NUL character' }
-  let first = ''
-  let ended = false
-  let parameterCount = 0
-  for (const { kind, text } of tokensOf(sql)) {
-    if (kind === 'space') continue
-    if (kind === 'end') {
-      ended = true
-      continue
-    }
-    if (ended) return { problem: 'is more than one statement: send each as an entry of its own' }
-    if (kind === 'unclosed') return { problem: `has a ${text} that is not closed` }
-    if (kind === 'parameter') parameterCount = Math.max(parameterCount, Number(text.slice(1)))
-    if ((kind === 'word' || kind === 'quoted') && OWN.test(text)) {
-      return { problem: `names ${text}: what begins with pledged_ belongs to Pledged` }
-    }
-    if (first === '' && text !== '(') first = text.toUpperCase()
+  return inspectTokens(tokensIn(sql), {
+    keywords: KEYWORDS,
+    passesOver: '(',
+    problemOf,
+    countParameter: (count, parameter) => Math.max(count, Number(parameter.slice(1))),
+  })
+}
+
+function problemOf({ kind, text }: Token): string | undefined {
+  if (kind === 'unclosed') return `has a ${text} that is not closed`
+  if ((kind === 'word' || kind === 'quoted') && OWN.test(text)) {
+    return `names ${text}: what begins with pledged_ belongs to Pledged`
   }
-  return first === '' ? { problem: 'is empty' } : ofKind(first, parameterCount)
+  return undefined
 }
 
-function ofKind(keyword: string, parameterCount: number): StatementText {
-  if (KEYWORDS.has(keyword)) return { parameterCount }
-  const allowed = [...KEYWORDS].join(', ')
-  return { problem: `begins with ${keyword.slice(0, 20)}: a branch may run ${allowed}, nothing else` }
-}
-
-interface Token {
-  readonly kind: string
-  readonly text: string
-}
-
-function* tokensOf(sql: string): Iterable<Token> {
-  let position = 0
-  while (position < sql.length) {
-    TOKENS.lastIndex = position
-    const match = TOKENS.exec(sql)
-    if (match === null) return
-    const kind = kindOf(match)
-    position = endOf(sql, kind, match)
-    if (position < 0) {
-      yield { kind: 'unclosed', text: kind === 'comment' ? 'comment' : `quote ${match[0].slice(0, 20)}` }
+/** Of comments that nest and quotes with a name of their own, the rules find the beginning, and this the end. */
+function* tokensIn(sql: string): Iterable<Token> {
+  for (let position = 0; position < sql.length; ) {
+    const token = tokenAt(TOKENS, sql, position)
+    if (token === undefined) return
+    const { kind, text } = token
+    const end = endOf(sql, token, position)
+    if (end < 0) {
+      yield { kind: 'unclosed', text: kind === 'comment' ? 'comment' : `quote ${text.slice(0, 20)}` }
       return
     }
-    yield { kind: kind === 'comment' ? 'space' : kind, text: sql.slice(match.index, position) }
+    yield { kind: kind === 'comment' ? 'space' : kind, text: sql.slice(position, end) }
+    position = end
   }
-}
-
-function kindOf(match: RegExpExecArray): string {
-  return Object.entries(match.groups ?? {}).find(([, text]) => text !== undefined)?.[0] ?? 'other'
 }
 
 /** Where the token ends; -1 where what it opens is never closed. */
-function endOf(sql: string, kind: string, match: RegExpExecArray): number {
-  const start = match.index
-  const next = start + match[0].length
+function endOf(sql: string, { kind, text }: Token, start: number): number {
+  const next = start + text.length
   if (kind === 'comment') return endOfComment(sql, next)
-  if (kind === 'dollar') {
-    const closing = sql.indexOf(match[0], next)
-    return closing < 0 ? -1 : closing + match[0].length
-  }
-  return next
+  if (kind !== 'dollar') return next
+  const closing = sql.indexOf(text, next)
+  return closing < 0 ? -1 : closing + text.length
 }
 
 /** PostgreSQL's comments nest. */

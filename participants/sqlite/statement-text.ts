@@ -4,6 +4,7 @@
  * the rest in silence, and takes a missing parameter for NULL.
  */
 
+import { inspectTokens, tokensOf } from '../shared/statement-tokens.ts'
 import type { StatementText } from '../shared/statement-work.ts'
 
 const KEYWORDS: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE', 'REPLACE', 'WITH', 'SELECT'])
@@ -26,43 +27,13 @@ const TOKENS = new RegExp(
 export function inspectStatement(sql: string): StatementText {
   // SQLite reads up to the first NUL.
   if (sql.includes('\0')) return { problem: 'contains a NUL character' }
-  let first = ''
-  let ended = false
-  let parameterCount = 0
-  for (const { groups, token } of tokensOf(sql)) {
-    if (groups['space'] !== undefined) continue
-    if (groups['end'] !== undefined) {
-      ended = true
-      continue
-    }
-    if (ended) return { problem: 'is more than one statement: send each as an entry of its own' }
-    if (groups['named'] !== undefined) {
-      return { problem: `has the named parameter ${token}: parameters are written ? and given in order` }
-    }
-    if (groups['parameter'] !== undefined) {
-      parameterCount = token === '?' ? parameterCount + 1 : Math.max(parameterCount, Number(token.slice(1)))
-    }
-    if (first === '') first = token.toUpperCase()
-  }
-  return first === '' ? { problem: 'is empty' } : ofKind(first, parameterCount)
-}
-
-function ofKind(keyword: string, parameterCount: number): StatementText {
-  if (KEYWORDS.has(keyword)) return { parameterCount }
-  const allowed = [...KEYWORDS].join(', ')
-  return { problem: `begins with ${keyword.slice(0, 20)}: a branch may run ${allowed}, nothing else` }
-}
-
-function* tokensOf(
-  sql: string,
-): Iterable<{ token: string; groups: Readonly<Record<string, string | undefined>> }> {
-  TOKENS.lastIndex = 0
-  let position = 0
-  while (position < sql.length) {
-    TOKENS.lastIndex = position
-    const match = TOKENS.exec(sql)
-    if (match === null) return
-    position = TOKENS.lastIndex
-    yield { token: match[0], groups: match.groups ?? {} }
-  }
+  return inspectTokens(tokensOf(TOKENS, sql), {
+    keywords: KEYWORDS,
+    problemOf: ({ kind, text }) =>
+      kind === 'named'
+        ? `has the named parameter ${text}: parameters are written ? and given in order`
+        : undefined,
+    countParameter: (count, parameter) =>
+      parameter === '?' ? count + 1 : Math.max(count, Number(parameter.slice(1))),
+  })
 }
