@@ -14,6 +14,7 @@ import {
   BranchState,
   Outcome,
   State,
+  TimelineEvent_Kind,
   Transaction,
 } from '../wire/generated/pledged/v1/transaction.ts'
 import { FakeDaemon } from './testing/fake-daemon.ts'
@@ -218,6 +219,37 @@ describe('tx show', () => {
     expect(exitCode).toBe(75)
     expect(stdout).toContain('decision unknown: older than what the log has kept')
     expect(stdout.split('\n')[0]).not.toContain('aborted')
+  })
+
+  it.each([
+    [
+      Outcome.PENDING,
+      /^why {3}"sink" commits it by itself, as its only branch, and has not answered yet\.$/m,
+    ],
+    [Outcome.UNKNOWN, /^why {3}"sink" was to commit it by itself, .*its answer was lost: not connected\.$/m],
+  ])('says who alone knows how it ends (%o)', async (outcome, why) => {
+    daemon.transactions = [
+      Transaction.fromPartial({
+        xid: IN_DOUBT_XID,
+        state: State.PREPARING,
+        outcome,
+        createTime: new Date(now),
+        branches: [
+          {
+            participant: 'sink',
+            state: BranchState.PREPARING,
+            lastError: { message: 'not connected', time: new Date(now) },
+          },
+        ],
+        timeline: [
+          { time: new Date(now), kind: TimelineEvent_Kind.APPEND_POSTED },
+          { time: new Date(now), kind: TimelineEvent_Kind.PREPARE_SENT, participant: 'sink' },
+        ],
+      }),
+    ]
+    const { stdout } = await run(['tx', 'show', IN_DOUBT_XID])
+    expect(stdout).toMatch(why)
+    expect(stdout).not.toMatch(/log could not be written|is being written|is missing/)
   })
 
   it('reports a broken pledge, whatever else is said', async () => {

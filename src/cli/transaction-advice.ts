@@ -22,6 +22,8 @@ export function adviceFor({ transaction, participants }: AdviceContext): Advice[
   const broken = transaction.branches.filter(isBroken)
   if (broken.length > 0 && transaction.heuristic) return brokenPledge(broken, transaction)
   if (transaction.endTimeMs !== undefined) return []
+  const alone = handedOver(transaction)
+  if (alone !== undefined) return committingAlone(alone, transaction, participants.get(alone.participant))
   if (transaction.outcome === 'unknown') return unknownOutcome(transaction)
   const awaited = transaction.branches.filter(isAwaited)
   if (transaction.decideTimeMs === undefined) return undecided(transaction, awaited)
@@ -49,6 +51,46 @@ function brokenPledge(broken: readonly BranchView[], { outcome }: TransactionVie
       `${names} ended against the decision to ${decision}: somebody, or its resource manager, broke the pledge.`,
     ),
     advise(`compare what ${names} holds with the decision, and mend it by hand. Pledged can't undo it.`),
+  ]
+}
+
+/** R17: the only branch, whose participant commits it by itself, and which has not said yet whether it did. */
+export function handedOver({
+  decideTimeMs,
+  branches,
+  outcome,
+  timeline,
+}: TransactionView): BranchView | undefined {
+  const [only, ...others] = branches
+  if (decideTimeMs !== undefined || only?.state !== 'preparing' || others.length > 0) return undefined
+  const posted = timeline.some(({ kind }) => kind === 'append_posted')
+  if (timeline.some(({ kind }) => kind === 'prepare_sent')) return posted ? only : undefined
+  // After a restart only its record is known.
+  return outcome === 'unknown' && !posted ? only : undefined
+}
+
+function committingAlone(
+  { participant: name, lastError }: BranchView,
+  { outcome }: TransactionView,
+  participant: ParticipantStatus | undefined,
+): Advice[] {
+  const quoted = `"${oneLine(name)}"`
+  if (outcome === 'pending') {
+    return [
+      why(`${quoted} commits it by itself, as its only branch, and has not answered yet.`),
+      advise('nothing: ask again in a moment.'),
+    ]
+  }
+  const error = lastError?.message ?? participant?.lastError ?? ''
+  return [
+    why(
+      `${quoted} was to commit it by itself, as its only branch, and its answer was lost${because(error)}.`,
+    ),
+    advise(
+      participant?.up === true
+        ? `nothing: ${quoted} is asked again, and its witness tells.`
+        : `see that ${quoted} can be reached: it is asked then, and its witness tells.`,
+    ),
   ]
 }
 

@@ -6,7 +6,7 @@ import type { Style } from './style.ts'
 import { aligned, type Cell, type TableLayout } from './table.ts'
 import { oneLine, wrap } from './text.ts'
 import { timelineLines } from './timeline-lines.ts'
-import { adviceFor } from './transaction-advice.ts'
+import { adviceFor, handedOver } from './transaction-advice.ts'
 import { errorOf, stateStyle, stateText } from './transaction-table.ts'
 import { abortReason, branchWord, evidenceWord, isInDoubt, voteWord } from './words.ts'
 
@@ -62,6 +62,7 @@ function decisionText({ transaction, nowMs }: TransactionPage): string {
     case 'aborted':
       return `abort${at === '' ? '' : `, ${at}`}${colon(abortReason(transaction))}${again(transaction)}`
     case 'pending':
+      if (handedOver(transaction) !== undefined) return "its only participant's: it commits by itself"
       if (timeline.some(({ kind }) => kind === 'append_posted')) return 'is being written to the log'
       return state === 'active'
         ? 'none yet: its client has not asked to commit'
