@@ -46,6 +46,7 @@ function expiredPledges(observed: readonly Observed[], marginMs: number): string
   const sentMs = new Map<string, number>()
   const lastVoteMs = new Map<string, number>()
   const ttlMs = new Map<string, number>()
+  const committed = new Set<string>()
   const violations: string[] = []
   for (const seen of observed) {
     if (seen.type === 'sent' && seen.message.type === 'prepare') sentMs.set(seen.message.xid, seen.atMs)
@@ -56,8 +57,11 @@ function expiredPledges(observed: readonly Observed[], marginMs: number): string
         ttlMs.set(xid, Math.min(vote.pledgeTtlMs, ttlMs.get(xid) ?? Number.POSITIVE_INFINITY))
       }
     }
+    if (seen.type === 'branch' && seen.change === 'committed') committed.add(seen.xid)
     if (seen.type !== 'written' || seen.record.type !== 'decision') continue
     const { xid } = seen.record
+    // R17: the record of what its participant, or a person there, had committed before.
+    if (committed.has(xid)) continue
     const elapsedMs = (lastVoteMs.get(xid) ?? 0) - (sentMs.get(xid) ?? 0)
     if (elapsedMs + marginMs >= (ttlMs.get(xid) ?? Number.POSITIVE_INFINITY)) {
       violations.push(
