@@ -27,6 +27,7 @@ export interface HistoryResult {
 
 /** How long healing may take, in virtual time: many times every limit. */
 const HEALING_MS_MAX = 5_000
+const SETTLING_MS = 25
 const HEALING_SLICE_MS = 20
 /** Owners that are silent run into their timeouts meanwhile, and clients give up. */
 const HEALING_MS_MIN = 100
@@ -150,6 +151,8 @@ class History {
       client.repeat(answered)
     }
     await time.run(time.nowMs + HEALING_MS_MAX, () => this.#unanswered === 0)
+    // What was written last reaches the disk.
+    await time.run(time.nowMs + SETTLING_MS)
   }
 
   #count(): void {
