@@ -12,6 +12,7 @@ export default defineConfig({
           include: ['src/**/*.test.ts', 'participants/**/*.test.ts', 'scripts/**/*.test.ts'],
           exclude: [...configDefaults.exclude, DATABASE_TESTS],
           testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {
@@ -29,7 +30,9 @@ export default defineConfig({
           name: 'recovery',
           include: ['recovery-tests/**/*.test.ts'],
           testTimeout: 900_000,
-          fileParallelism: false,
+          hookTimeout: 120_000,
+          // They wait more than they work; each has processes, ports and directories of its own.
+          maxWorkers: 2,
         },
       },
     ],

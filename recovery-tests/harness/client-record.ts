@@ -40,6 +40,12 @@ export class ClientRecord {
     this.told = told
   }
 
+  /** How many requests have committed: at least those of which it was told, at most those that are open, too. */
+  get committed(): { readonly least: number; readonly most: number } {
+    const open = [...this.#open].filter((requestId) => !this.#committed.has(requestId))
+    return { least: this.#committed.size, most: this.#committed.size + open.length }
+  }
+
   /** Contradictions between what was told and what is answered now, by xid and by request_id. */
   async contradictions(coordinator: Pick<Coordinator, 'get'>, from: number): Promise<string[]> {
     const told = this.told.slice(from).filter(({ outcome }) => outcome !== 'unknown')

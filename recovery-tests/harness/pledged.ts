@@ -15,11 +15,17 @@ export interface Ended {
 /** Runs one command to its end; one that doesn't end in time is killed, and has no code. */
 export async function pledged(
   args: readonly string[],
-  options: { readonly env?: Record<string, string>; readonly node?: string; readonly withinMs?: number } = {},
+  options: {
+    readonly env?: Record<string, string>
+    readonly cwd?: string
+    readonly node?: string
+    readonly withinMs?: number
+  } = {},
 ): Promise<Ended> {
   const child = spawn(options.node ?? process.execPath, [CLI_FILE, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },
+    cwd: options.cwd,
     timeout: options.withinMs ?? 60_000,
     killSignal: 'SIGKILL',
   })

@@ -30,10 +30,11 @@ export const CONCRETE: Readonly<Record<string, readonly string[]>> = {
 }
 
 /**
- * Who may import `participants/*` other than a participant: the composition root; and the demo, whose processor is
- * an application that asks the offset store for its owner epoch and its position.
+ * Who may import `participants/*` other than a participant: the composition root; the demo, whose processor is
+ * an application that asks the offset store for its owner epoch and its position; and the simulator, whose modelled
+ * servers are asked by the production code, in its order (R3, R13).
  */
-export const PARTICIPANT_USERS: readonly string[] = ['src/daemon', 'src/demo']
+export const PARTICIPANT_USERS: readonly string[] = ['src/daemon', 'src/demo', 'src/simulation']
 
 /** The private database servers ship with the demo; the participants' tests use them, too. */
 export const TEST_SERVERS = 'src/demo/servers'

@@ -71,6 +71,7 @@ function make(names: Readonly<Record<string, Participant>>, pageBytes?: number):
   })
   admin = new AdminService({
     inspection: coordinator,
+    operators: coordinator,
     version: '1.2.3',
     ...(pageBytes === undefined ? {} : { limits: { batchBytesMax: pageBytes } }),
   })
@@ -226,16 +227,21 @@ describe('ListParticipants', () => {
     foreignBranches: 0,
     foreignBranchesOfLivingLogs: 0,
     lastError: 'x'.repeat(5_000),
+    failures: 3,
     nextTryTimeMs: 1_000,
   })
 
   function over(names: readonly string[]): AdminService {
     const status = { participants: names.map(view) } as unknown as StatusView
+    const notAsked = () => Promise.reject(new PledgedError('INTERNAL', 'not asked'))
     const inspection: CoordinatorInspection = {
       status: () => status,
-      listTransactions: () => Promise.reject(new PledgedError('INTERNAL', 'not asked')),
+      listTransactions: notAsked,
+      compareBranches: notAsked,
+      audit: () => [],
+      get: notAsked,
     }
-    return new AdminService({ inspection, version: '' })
+    return new AdminService({ inspection, operators: { operate: notAsked }, version: '' })
   }
 
   it('pages by name', async () => {

@@ -2,20 +2,47 @@ import { PledgedError } from '../base/errors.ts'
 import { isParticipantName } from '../base/ids.ts'
 import { defaultLimits, type Limits } from '../base/limits.ts'
 import { type Clock, systemClock } from '../base/ports.ts'
-import type { CoordinatorInspection } from '../coordinator/views.ts'
+import type { CoordinatorInspection, OperatorApi } from '../coordinator/views.ts'
 import {
+  type AcknowledgeTransactionRequest,
+  type AcknowledgeTransactionResponse,
+  type CompareBranchesRequest,
+  type CompareBranchesResponse,
+  type ForgetBranchRequest,
+  type ForgetBranchResponse,
   type GetStatusResponse,
+  type ListAuditEventsRequest,
+  type ListAuditEventsResponse,
   type ListParticipantsRequest,
   type ListParticipantsResponse,
   type ListTransactionsRequest,
   ListTransactionsResponse,
+  type PauseParticipantRequest,
+  type PauseParticipantResponse,
+  type ResolveTransactionRequest,
+  type ResolveTransactionResponse,
+  type ResumeParticipantRequest,
+  type ResumeParticipantResponse,
+  type RetryTransactionRequest,
+  type RetryTransactionResponse,
 } from '../wire/generated/pledged/v1/admin_service.ts'
-import { type AdminHandlers, failureToProto, toDuration, transactionToProto } from '../wire/index.ts'
+import {
+  type AdminHandlers,
+  type CallFacts,
+  failureToProto,
+  toDuration,
+  transactionToProto,
+} from '../wire/index.ts'
+import { auditPage } from './audit-page.ts'
+import { comparisonPage } from './comparison-page.ts'
 import { pageSizeOf, transactionQuery } from './list-request.ts'
+import { Operations } from './operations.ts'
+import { participantOf } from './operator-request.ts'
 import { ageOf, int32, participantToProto } from './participant-status.ts'
 
 export interface AdminServiceOptions {
   readonly inspection: CoordinatorInspection
+  readonly operators: OperatorApi
   /** Of the daemon. */
   readonly version: string
   readonly clock?: Clock | undefined
@@ -27,11 +54,13 @@ export class AdminService implements AdminHandlers {
   readonly #version: string
   readonly #clock: Clock
   readonly #pageBytesMax: number
+  readonly #operations: Operations
 
-  constructor({ inspection, version, clock, limits }: AdminServiceOptions) {
+  constructor({ inspection, operators, version, clock, limits }: AdminServiceOptions) {
     this.#inspection = inspection
     this.#version = version
     this.#clock = clock ?? systemClock
+    this.#operations = new Operations({ inspection, operators, clock: this.#clock })
     this.#pageBytesMax = (limits ?? defaultLimits).batchBytesMax
   }
 
@@ -88,5 +117,53 @@ export class AdminService implements AdminHandlers {
       participants: page.map((view) => participantToProto(view, nowMs)),
       nextPageToken: following.length > pageSize ? (page.at(-1)?.name ?? '') : '',
     }
+  }
+
+  async compareBranches(request: CompareBranchesRequest): Promise<CompareBranchesResponse> {
+    const participants = request.participants.map(participantOf)
+    return comparisonPage(await this.#inspection.compareBranches(participants), request)
+  }
+
+  async listAuditEvents(request: ListAuditEventsRequest): Promise<ListAuditEventsResponse> {
+    return auditPage(this.#inspection.audit(), request)
+  }
+
+  resolveTransaction(
+    request: ResolveTransactionRequest,
+    { caller }: CallFacts,
+  ): Promise<ResolveTransactionResponse> {
+    return this.#operations.resolve(request, caller)
+  }
+
+  retryTransaction(
+    request: RetryTransactionRequest,
+    { caller }: CallFacts,
+  ): Promise<RetryTransactionResponse> {
+    return this.#operations.retry(request, caller)
+  }
+
+  acknowledgeTransaction(
+    request: AcknowledgeTransactionRequest,
+    { caller }: CallFacts,
+  ): Promise<AcknowledgeTransactionResponse> {
+    return this.#operations.acknowledge(request, caller)
+  }
+
+  forgetBranch(request: ForgetBranchRequest, { caller }: CallFacts): Promise<ForgetBranchResponse> {
+    return this.#operations.forgetBranch(request, caller)
+  }
+
+  pauseParticipant(
+    request: PauseParticipantRequest,
+    { caller }: CallFacts,
+  ): Promise<PauseParticipantResponse> {
+    return this.#operations.pause(request, caller)
+  }
+
+  resumeParticipant(
+    request: ResumeParticipantRequest,
+    { caller }: CallFacts,
+  ): Promise<ResumeParticipantResponse> {
+    return this.#operations.resume(request, caller)
   }
 }

@@ -1,10 +1,10 @@
 /** What an operator asks for, checked field by field. */
 import { PledgedError } from '../base/errors.ts'
-import { isParticipantName } from '../base/ids.ts'
 import type { TransactionQuery } from '../coordinator/views.ts'
 import type { TransactionState } from '../protocol/requests.ts'
 import type * as proto from '../wire/generated/pledged/v1/admin_service.ts'
 import { fromOptionalDuration, transactionStates } from '../wire/index.ts'
+import { participantOf } from './operator-request.ts'
 
 const PAGE_SIZE_DEFAULT = 50
 const PAGE_SIZE_MAX = 1_000
@@ -14,7 +14,7 @@ export function transactionQuery(request: proto.ListTransactionsRequest): Transa
     pageSize: pageSizeOf(request.pageSize, PAGE_SIZE_DEFAULT),
     pageToken: request.pageToken,
     states: request.states.map(stateOf),
-    participant: participantOf(request.participant),
+    participant: request.participant === '' ? undefined : participantOf(request.participant),
     inDoubt: request.inDoubt,
     heuristic: request.heuristic,
     minAgeMs: minAgeOf(request.minAge),
@@ -35,14 +35,6 @@ function stateOf(value: number, index: number): TransactionState {
   throw invalid(
     `states[${index}] is ${value}, which is no state: leave states empty for all, or name STATE_ACTIVE, ` +
       'STATE_PREPARING, STATE_COMMITTING, STATE_ABORTING, STATE_COMMITTED or STATE_ABORTED',
-  )
-}
-
-function participantOf(name: string): string | undefined {
-  if (name === '') return undefined
-  if (isParticipantName(name)) return name
-  throw invalid(
-    `participant is ${JSON.stringify(name.slice(0, 64))}, which is no name: 1 to 32 of a-z, 0-9 and '-'`,
   )
 }
 

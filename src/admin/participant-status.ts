@@ -1,7 +1,7 @@
 /** ParticipantView, to the contract's ParticipantStatus. */
 import type { ParticipantView } from '../coordinator/views.ts'
 import * as proto from '../wire/generated/pledged/v1/participant.ts'
-import { boundedText, toDuration, toOptionalTimestamp } from '../wire/index.ts'
+import { boundedText, toDuration, toOptionalTimestamp, toTimestamp } from '../wire/index.ts'
 
 const STATES: Readonly<Record<ParticipantView['state'], proto.ParticipantState>> = {
   away: proto.ParticipantState.AWAY,
@@ -11,6 +11,7 @@ const STATES: Readonly<Record<ParticipantView['state'], proto.ParticipantState>>
   settled: proto.ParticipantState.SETTLED,
   backing_off: proto.ParticipantState.BACKING_OFF,
   quarantined: proto.ParticipantState.QUARANTINED,
+  paused: proto.ParticipantState.PAUSED,
 }
 
 const LINKS: Readonly<Record<ParticipantView['link'], proto.ParticipantLink>> = {
@@ -32,7 +33,13 @@ export function participantToProto(view: ParticipantView, nowWallMs: number): pr
     foreignBranches: int32(view.foreignBranches),
     foreignBranchesOfLivingLogs: int32(view.foreignBranchesOfLivingLogs),
     lastError: boundedText(view.lastError),
+    failures: int32(view.failures),
     nextTryTime: toOptionalTimestamp(view.nextTryTimeMs),
+    pause: view.pause && {
+      who: boundedText(view.pause.who),
+      reason: boundedText(view.pause.why),
+      time: toTimestamp(view.pause.timeMs),
+    },
   }
 }
 

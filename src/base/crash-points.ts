@@ -16,7 +16,12 @@ export type CrashWindow = (typeof CRASH_WINDOWS)[number]
 
 /** Every crash point, by who passes it, with its window (undefined: outside the four). */
 export const CRASH_POINTS = {
-  // The coordinator.
+  // The coordinator. The first two are passed in the thread of its log, while it opens it.
+  'coordinator.opening.fenced': undefined,
+  'coordinator.opening.checked': undefined,
+  'coordinator.opening.replayed': undefined,
+  'coordinator.scan.sent': undefined,
+  'coordinator.held.received': undefined,
   'coordinator.prepare.before-send': undefined,
   'coordinator.prepare.after-send': undefined,
   'coordinator.vote.received': 'vote..decision',
@@ -28,7 +33,12 @@ export const CRASH_POINTS = {
   'coordinator.delivery.before-send': 'decision..delivery',
   'coordinator.delivery.after-send': 'delivery..acknowledgement',
   'coordinator.acknowledgement.received': 'delivery..acknowledgement',
+  'coordinator.abort.before-send': undefined,
+  'coordinator.abort.after-send': undefined,
+  'coordinator.operator.posted': undefined,
+  'coordinator.operator.durable': undefined,
   'coordinator.end.posted': undefined,
+  'coordinator.end.durable': undefined,
   // A participant that uses our SDK.
   'participant.prepare.received': undefined,
   'participant.vote.before-send': 'vote..decision',
@@ -36,6 +46,8 @@ export const CRASH_POINTS = {
   'participant.decision.received': 'delivery..acknowledgement',
   'participant.decision.applied': 'delivery..acknowledgement',
   'participant.acknowledgement.sent': undefined,
+  'participant.abort.applied': undefined,
+  'participant.witness.swept': undefined,
   // An application that uses our SDK.
   'application.execute.sent': undefined,
   'application.execute.answered': undefined,

@@ -4,6 +4,8 @@ export interface Limits {
   /** Transactions that may be unfinished at once; one more is refused. */
   readonly transactionsInFlightMax: number
   readonly branchesPerTransactionMax: number
+  /** Names that the log keeps for ever: whoever dials in may bring a new one. */
+  readonly participantsMax: number
   /** Bytes of one branch's work. */
   readonly workBytesMax: number
   readonly requestIdLengthMax: number
@@ -64,9 +66,18 @@ export interface Limits {
   readonly scanSettledMs: number
   readonly scanTimeoutMs: number
   readonly scanPageSize: number
+  /** Bytes of what a participant may list in one scan; one that lists more has failed to scan. */
+  readonly scanBytesMax: number
+  /** Foreign branches of a participant that are counted. */
+  readonly foreignBranchesMax: number
   /** A log whose coordinator a participant has seen within that time has a living coordinator. Several scans. */
   readonly logLivingMs: number
 }
+
+/** What operators did: so many of the newest are kept by the log, for ever. */
+export const auditEventsMax = 1_000
+/** Characters of the reason that an operator gives. */
+export const reasonLengthMax = 1_000
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
@@ -76,6 +87,7 @@ const MIB = 1 << 20
 export const defaultLimits: Limits = {
   transactionsInFlightMax: 100_000,
   branchesPerTransactionMax: 64,
+  participantsMax: 1_024,
   workBytesMax: MIB,
   requestIdLengthMax: 128,
   batchBytesMax: 2 * MIB,
@@ -110,5 +122,7 @@ export const defaultLimits: Limits = {
   scanSettledMs: MINUTE,
   scanTimeoutMs: 10 * SECOND,
   scanPageSize: 1_000,
+  scanBytesMax: 128 * MIB,
+  foreignBranchesMax: 10_000,
   logLivingMs: 5 * MINUTE,
 }

@@ -5,28 +5,36 @@ import {
   credentials,
   Metadata,
   type ServiceError,
-  status,
 } from '@grpc/grpc-js'
 import { PledgedError } from '../base/errors.ts'
 import type { Xid } from '../base/ids.ts'
 import { defaultLimits } from '../base/limits.ts'
 import { channelOptions } from '../sdk/dialling.ts'
 import {
+  type AcknowledgeTransactionRequest,
+  type AcknowledgeTransactionResponse,
   AdminServiceClient,
+  type CompareBranchesRequest,
+  type CompareBranchesResponse,
+  type ForgetBranchRequest,
+  type ForgetBranchResponse,
   type GetStatusResponse,
+  type ListAuditEventsRequest,
+  type ListAuditEventsResponse,
   type ListTransactionsRequest,
   type ListTransactionsResponse,
+  type PauseParticipantRequest,
+  type ResolveTransactionRequest,
+  type ResolveTransactionResponse,
+  type ResumeParticipantRequest,
+  type RetryTransactionRequest,
+  type RetryTransactionResponse,
 } from '../wire/generated/pledged/v1/admin_service.ts'
 import type { ParticipantStatus } from '../wire/generated/pledged/v1/participant.ts'
 import type { Transaction } from '../wire/generated/pledged/v1/transaction.ts'
 import { TransactionServiceClient } from '../wire/generated/pledged/v1/transaction_service.ts'
-import { connectionFailure, fromServiceError, isServiceError } from '../wire/index.ts'
-import { formatDuration } from './durations.ts'
-
-export interface AdminClientOptions {
-  readonly address: string
-  readonly timeoutMs: number
-}
+import { type CalledDaemon, failedChanging, failedReading } from './call-failures.ts'
+import { operatorName } from './operator-name.ts'
 
 /** What the daemon gives at most in one page. */
 export const PAGE_SIZE_MAX = 1_000
@@ -38,35 +46,43 @@ type Unary<Request, Response> = (
   callback: (error: ServiceError | null, response: Response) => void,
 ) => ClientUnaryCall
 
+interface Manner {
+  readonly explain: (error: ServiceError, daemon: CalledDaemon) => PledgedError
+  readonly metadata: Metadata
+}
+
+/** Who says that they are at the keyboard: the audit shows it beside the identity that the daemon saw. */
+const OPERATOR_KEY = 'pledged-operator'
+
 export class AdminClient implements Disposable {
   readonly #admin: AdminServiceClient
   readonly #transactions: TransactionServiceClient
-  readonly #options: AdminClientOptions
+  readonly #daemon: CalledDaemon
   readonly #deadline: Date
 
-  constructor(options: AdminClientOptions) {
-    this.#options = options
-    this.#deadline = new Date(Date.now() + options.timeoutMs)
+  constructor(daemon: CalledDaemon) {
+    this.#daemon = daemon
+    this.#deadline = new Date(Date.now() + daemon.timeoutMs)
     const channel = channelOptions(defaultLimits)
-    this.#admin = new AdminServiceClient(options.address, credentials.createInsecure(), channel)
-    this.#transactions = new TransactionServiceClient(options.address, credentials.createInsecure(), {
+    this.#admin = new AdminServiceClient(daemon.address, credentials.createInsecure(), channel)
+    this.#transactions = new TransactionServiceClient(daemon.address, credentials.createInsecure(), {
       channelOverride: this.#admin.getChannel(),
     })
   }
 
   status(): Promise<GetStatusResponse> {
-    return this.#call(this.#admin.getStatus.bind(this.#admin), {})
+    return this.#read(this.#admin.getStatus.bind(this.#admin), {})
   }
 
   transactions(request: ListTransactionsRequest): Promise<ListTransactionsResponse> {
-    return this.#call(this.#admin.listTransactions.bind(this.#admin), request)
+    return this.#read(this.#admin.listTransactions.bind(this.#admin), request)
   }
 
   async participants(): Promise<ParticipantStatus[]> {
     const participants: ParticipantStatus[] = []
     let pageToken = ''
     do {
-      const page = await this.#call(this.#admin.listParticipants.bind(this.#admin), {
+      const page = await this.#read(this.#admin.listParticipants.bind(this.#admin), {
         pageSize: 0,
         pageToken,
       })
@@ -78,14 +94,50 @@ export class AdminClient implements Disposable {
 
   async transaction(xid: Xid): Promise<Transaction> {
     const request = { key: { $case: 'xid', value: xid } } as const
-    const { transaction } = await this.#call(
-      this.#transactions.getTransaction.bind(this.#transactions),
-      request,
-    )
-    if (transaction !== undefined) return transaction
+    const answer = await this.#read(this.#transactions.getTransaction.bind(this.#transactions), request)
+    return this.present(answer.transaction)
+  }
+
+  compareBranches(request: CompareBranchesRequest): Promise<CompareBranchesResponse> {
+    return this.#read(this.#admin.compareBranches.bind(this.#admin), request)
+  }
+
+  auditEvents(request: ListAuditEventsRequest): Promise<ListAuditEventsResponse> {
+    return this.#read(this.#admin.listAuditEvents.bind(this.#admin), request)
+  }
+
+  resolveTransaction(request: ResolveTransactionRequest): Promise<ResolveTransactionResponse> {
+    return this.#change(this.#admin.resolveTransaction.bind(this.#admin), request)
+  }
+
+  retryTransaction(request: RetryTransactionRequest): Promise<RetryTransactionResponse> {
+    return this.#change(this.#admin.retryTransaction.bind(this.#admin), request)
+  }
+
+  acknowledgeTransaction(request: AcknowledgeTransactionRequest): Promise<AcknowledgeTransactionResponse> {
+    return this.#change(this.#admin.acknowledgeTransaction.bind(this.#admin), request)
+  }
+
+  forgetBranch(request: ForgetBranchRequest): Promise<ForgetBranchResponse> {
+    return this.#change(this.#admin.forgetBranch.bind(this.#admin), request)
+  }
+
+  async pauseParticipant(request: PauseParticipantRequest): Promise<ParticipantStatus> {
+    const answer = await this.#change(this.#admin.pauseParticipant.bind(this.#admin), request)
+    return this.present(answer.participant)
+  }
+
+  async resumeParticipant(request: ResumeParticipantRequest): Promise<ParticipantStatus> {
+    const answer = await this.#change(this.#admin.resumeParticipant.bind(this.#admin), request)
+    return this.present(answer.participant)
+  }
+
+  /** What every answer of this kind has: without it the other end isn't what it says. */
+  present<Part>(part: Part | undefined): Part {
+    if (part !== undefined) return part
     throw new PledgedError(
       'INTERNAL',
-      `the daemon at ${this.#options.address} answered without the transaction ${xid}`,
+      `the daemon at ${this.#daemon.address} answered without what it was asked for: is it a Pledged daemon?`,
     )
   }
 
@@ -93,33 +145,26 @@ export class AdminClient implements Disposable {
     this.#admin.close()
   }
 
-  #call<Request, Response>(unary: Unary<Request, Response>, request: Request): Promise<Response> {
+  #read<Request, Response>(unary: Unary<Request, Response>, request: Request): Promise<Response> {
+    return this.#call(unary, request, { explain: failedReading, metadata: new Metadata() })
+  }
+
+  #change<Request, Response>(unary: Unary<Request, Response>, request: Request): Promise<Response> {
+    const metadata = new Metadata()
+    metadata.set(OPERATOR_KEY, operatorName())
+    return this.#call(unary, request, { explain: failedChanging, metadata })
+  }
+
+  #call<Request, Response>(
+    unary: Unary<Request, Response>,
+    request: Request,
+    { explain, metadata }: Manner,
+  ): Promise<Response> {
     return new Promise((resolve, reject) => {
-      unary(request, new Metadata(), { deadline: this.#deadline }, (error, response) => {
+      unary(request, metadata, { deadline: this.#deadline }, (error, response) => {
         if (error === null) resolve(response)
-        else reject(this.#explain(error))
+        else reject(explain(error, this.#daemon))
       })
     })
   }
-
-  /** Every call here only reads: without an answer nothing has happened, and nothing is unknown. */
-  #explain(error: ServiceError): PledgedError {
-    const { address, timeoutMs } = this.#options
-    const pledged = fromServiceError(error, address)
-    if (isServiceError(pledged.cause) && pledged.code === 'UNAVAILABLE') {
-      return unreachable(address, connectionFailure(error.details), error)
-    }
-    if (error.code === status.DEADLINE_EXCEEDED && pledged.code !== 'DEADLINE_PASSED') {
-      return unreachable(address, `no answer within ${formatDuration(timeoutMs)}`, error)
-    }
-    return pledged
-  }
-}
-
-function unreachable(address: string, why: string, cause: unknown): PledgedError {
-  return new PledgedError(
-    'UNAVAILABLE',
-    `can't reach the daemon at ${address} (${why}): is it running? start it with \`pledged serve\`, or name another with --address`,
-    { cause },
-  )
 }

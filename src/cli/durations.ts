@@ -43,8 +43,13 @@ export function durationJson(durationMs: number): string {
 
 /** `14:02:11.418` where it was today, else with the date; by this machine's time zone. */
 export function formatTime(timeMs: number, nowMs: number): string {
+  return `${formatSecond(timeMs, nowMs)}.${String(new Date(timeMs).getMilliseconds()).padStart(3, '0')}`
+}
+
+/** `14:02:11`: for what a person says, and did. */
+export function formatSecond(timeMs: number, nowMs: number): string {
   const time = new Date(timeMs)
-  const clock = `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}.${String(time.getMilliseconds()).padStart(3, '0')}`
+  const clock = `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`
   return time.toDateString() === new Date(nowMs).toDateString() ? clock : `${formatDate(time)} ${clock}`
 }
 

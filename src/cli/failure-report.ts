@@ -17,10 +17,13 @@ export function reportFailure(error: unknown, { terminal, environment, args }: R
   // Commander has shown the help of a command that was called without a subcommand: it says more than a sentence.
   if (error instanceof CommanderError && error.code === 'commander.help') return EXIT.usage
   const { code, message } = explain(error)
+  const exitCode = exitCodeOf(code)
+  // No mistake of anybody's: the daemon was asked, and has said no.
+  const prefix = exitCode === EXIT.badNews ? 'refused' : 'pledged'
   if (args.includes('--json')) terminal.note(JSON.stringify({ error: { code, message } }))
-  else terminal.note(`pledged: ${message}`)
+  else terminal.note(`${prefix}: ${message}`)
   if ((environment['PLEDGED_DEBUG'] ?? '') !== '') terminal.note(stacks(error))
-  return exitCodeOf(code)
+  return exitCode
 }
 
 function explain(error: unknown): Pick<PledgedError, 'code' | 'message'> {

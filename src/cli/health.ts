@@ -74,6 +74,8 @@ function otherFindings({ heuristics, logFailure, draining, participants }: GetSt
   const quarantined = namesOf(participants, ({ state }) => state === ParticipantState.QUARANTINED)
   if (quarantined.length > 0)
     findings.push({ level: 'warning', text: `quarantined: ${shortList(quarantined)}` })
+  const paused = namesOf(participants, ({ pause }) => pause !== undefined)
+  if (paused.length > 0) findings.push({ level: 'warning', text: `paused: ${shortList(paused)}` })
   // Those of a log that lives are its daemon's to end, and come and go.
   const withForeign = namesOf(
     participants,

@@ -28,6 +28,13 @@ export function describe(
 /** What every command that asks the daemon can end with. */
 export const DAEMON_EXIT_CODES = { done: '', usage: '', unreachable: '', internal: '' } as const
 
+/** What every command that asks for something to be done can end with. */
+export const OPERATOR_EXIT_CODES = {
+  ...DAEMON_EXIT_CODES,
+  unknown: 'the answer was lost: it may have been done; `pledged audit` tells',
+  log: "the log can't be written: nothing was done",
+} as const
+
 function sentence(summary: string): string {
   return `${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`
 }

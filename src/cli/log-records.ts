@@ -44,6 +44,14 @@ function contentText(record: StoredRecord): string {
       return `${record.name}: ${record.kind} ${record.resourceId}${record.keepsWitnesses ? ', keeps witnesses' : ''}`
     case 'operator':
       return `${record.decision} by ${record.who}: ${record.why}`
+    case 'acknowledgement':
+      return `acknowledged by ${record.who}, what ${record.participants.join(', ')} broke: ${record.why}`
+    case 'branch_forgotten':
+      return `the branch of ${record.participant} given up by ${record.who}: ${record.why}`
+    case 'pause':
+      return `${record.participant} ${record.paused ? 'paused' : 'resumed'} by ${record.who}: ${record.why}`
+    case 'audit':
+      return `${record.action} by ${record.who}: ${record.why}; ${record.result}`
     case 'superseded':
       return `refused by ${record.participant}: ${record.message}`
     case 'epochs':

@@ -12,17 +12,16 @@ import type { Environment } from './environment.ts'
 import { EXIT } from './exit-codes.ts'
 import { reportFailure } from './failure-report.ts'
 import { createProgram } from './program.ts'
-import { type Stream, terminalOf } from './terminal.ts'
+import { type Streams, terminalOf } from './terminal.ts'
 
-export interface Host {
-  readonly stdout: Stream
-  readonly stderr: Stream
+export interface Host extends Streams {
   readonly environment: Environment
 }
 
 /** `args`: without the names of the program and of its interpreter. */
-export async function main(args: readonly string[], { stdout, stderr, environment }: Host): Promise<number> {
-  const terminal = terminalOf(stdout, stderr, environment)
+export async function main(args: readonly string[], host: Host): Promise<number> {
+  const { stdout, environment } = host
+  const terminal = terminalOf(host, environment)
   let exitCode: number = EXIT.done
   try {
     const surroundings = { terminal, environment, clock: systemClock }
@@ -53,11 +52,11 @@ export async function runProcess(): Promise<void> {
     process.exit(reportFailure(error, { terminal, environment: env, args }))
   }
   process.on('uncaughtException', report)
-  process.exit(await main(args, { stdout, stderr, environment: env }))
+  process.exit(await main(args, { stdin: () => process.stdin, stdout, stderr, environment: env }))
 }
 
 /** What was written has left, or will never; and the stream has told of its errors, which it does a turn later. */
-async function flushed(stream: Stream): Promise<void> {
+async function flushed(stream: Streams['stdout']): Promise<void> {
   if (!stream.destroyed && stream.writable) {
     await new Promise<void>((resolve) => {
       stream.write('', () => resolve())

@@ -18,6 +18,7 @@ const STATE_WORDS: Readonly<Record<number, string>> = {
   [ParticipantState.SETTLED]: 'settled',
   [ParticipantState.BACKING_OFF]: 'backing off',
   [ParticipantState.QUARANTINED]: 'quarantined',
+  [ParticipantState.PAUSED]: 'paused',
 }
 
 const LINK_WORDS: Readonly<Record<number, string>> = {

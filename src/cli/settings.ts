@@ -16,6 +16,8 @@ export interface Settings {
   readonly json: boolean
   readonly color: boolean
   readonly quiet: boolean
+  /** A person may be asked. */
+  readonly input: boolean
 }
 
 interface GlobalOptions {
@@ -24,6 +26,7 @@ interface GlobalOptions {
   readonly json?: boolean
   readonly color: boolean
   readonly quiet?: boolean
+  readonly input: boolean
 }
 
 const TIMEOUT = '10s'
@@ -55,7 +58,7 @@ export function addGlobalOptions(program: Command): void {
       '--no-color',
       'no colours (nor with NO_COLOR, TERM=dumb, or where standard output is no terminal)',
     )
-    .option('--no-input', 'never ask (no command of this version does)')
+    .option('--no-input', 'never ask: what wants a confirmation takes it from --confirm, or is refused')
     .option('-q, --quiet', 'results and errors only')
   for (const [flags, what] of NOT_IN_THIS_VERSION) {
     program.addOption(new Option(flags).hideHelp().argParser(() => refuse(flags, what)))
@@ -72,6 +75,7 @@ export function readSettings(command: Command, environment: Environment): Settin
     json: options.json === true,
     color: options.color,
     quiet: options.quiet === true,
+    input: options.input,
   }
 }
 

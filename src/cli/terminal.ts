@@ -2,7 +2,8 @@
  * Where the program writes. Results go to standard output, all else to standard error. A reader that has gone
  * (`pledged tx list | head -1`) is not an error: the rest is dropped without a word.
  */
-import type { Writable } from 'node:stream'
+import { createInterface } from 'node:readline'
+import type { Readable, Writable } from 'node:stream'
 import type { Environment } from './environment.ts'
 
 export interface Terminal {
@@ -20,11 +21,21 @@ export interface Terminal {
   readonly isGone: () => boolean
   /** Why standard output could not be written, other than that. */
   readonly failure: () => Error | undefined
+  /** Asks a person, on standard error. Undefined: nobody is there, at either end. */
+  readonly ask: ((question: string) => Promise<string | undefined>) | undefined
 }
 
 export type Stream = Writable & { readonly isTTY?: boolean; readonly columns?: number }
+export type Input = Readable & { readonly isTTY?: boolean }
 
-export function terminalOf(stdout: Stream, stderr: Stream, environment: Environment): Terminal {
+export interface Streams {
+  /** Where a person types, if one does; it isn't touched before somebody is asked. */
+  readonly stdin: () => Input
+  readonly stdout: Stream
+  readonly stderr: Stream
+}
+
+export function terminalOf({ stdin, stdout, stderr }: Streams, environment: Environment): Terminal {
   const isTerminal = stdout.isTTY === true
   let isGone = false
   let failure: Error | undefined
@@ -46,6 +57,29 @@ export function terminalOf(stdout: Stream, stderr: Stream, environment: Environm
     color: isTerminal && wantsColor(environment),
     isGone: () => isGone,
     failure: () => failure,
+    get ask() {
+      return stderr.isTTY === true && stdin().isTTY === true ? askOn(stdin, stderr) : undefined
+    },
+  }
+}
+
+/** Answers undefined where the input ends. */
+function askOn(stdin: () => Input, stderr: Stream): NonNullable<Terminal['ask']> {
+  return (question) => {
+    const input = stdin()
+    stderr.write(question)
+    return new Promise((resolve) => {
+      const lines = createInterface({ input, terminal: false })
+      let answer: string | undefined
+      lines.once('line', (line) => {
+        answer = line
+        lines.close()
+      })
+      lines.once('close', () => {
+        input.pause()
+        resolve(answer)
+      })
+    })
   }
 }
 

@@ -5,53 +5,43 @@ import {
   ParticipantState,
   type ParticipantStatus,
 } from '../wire/generated/pledged/v1/participant.ts'
+import { brokenPledgeAdvice } from './broken-pledge-advice.ts'
+import { type Advice, advise, because, why } from './paragraph.ts'
 import { listed, oneLine } from './text.ts'
 import { isAwaited } from './words.ts'
-
-export interface Advice {
-  readonly label: 'why' | 'do'
-  readonly text: string
-}
+import { shortXid } from './xid-argument.ts'
 
 export interface AdviceContext {
   readonly transaction: TransactionView
   readonly participants: ReadonlyMap<string, ParticipantStatus>
+  readonly nowMs: number
 }
 
-export function adviceFor({ transaction, participants }: AdviceContext): Advice[] {
-  const broken = transaction.branches.filter(isBroken)
-  if (broken.length > 0 && transaction.heuristic) return brokenPledge(broken, transaction)
+export function adviceFor(context: AdviceContext): Advice[] {
+  const { transaction } = context
+  return [...brokenPledgeAdvice(transaction), ...givenUp(transaction), ...waitingAdvice(context)]
+}
+
+/** I7: nobody was asked, so nobody knows. */
+function givenUp({ branches }: TransactionView): Advice[] {
+  const names = branches
+    .filter(({ state }) => state === 'forgotten')
+    .map(({ participant }) => `"${oneLine(participant)}"`)
+  if (names.length === 0) return []
+  const branch = names.length === 1 ? 'branch' : 'branches'
+  return [why(`an operator gave up the ${branch} of ${listed(names)}: how it ended there is not known.`)]
+}
+
+function waitingAdvice({ transaction, participants, nowMs }: AdviceContext): Advice[] {
   if (transaction.endTimeMs !== undefined) return []
   const alone = handedOver(transaction)
   if (alone !== undefined) return committingAlone(alone, transaction, participants.get(alone.participant))
   if (transaction.outcome === 'unknown') return unknownOutcome(transaction)
   const awaited = transaction.branches.filter(isAwaited)
   if (transaction.decideTimeMs === undefined) return undecided(transaction, awaited)
-  return awaited.flatMap((branch) => undelivered(branch, transaction, participants.get(branch.participant)))
-}
-
-function isBroken({ state }: BranchView): boolean {
-  return state === 'heuristic_committed' || state === 'heuristic_aborted'
-}
-
-function why(text: string): Advice {
-  return { label: 'why', text }
-}
-
-function advise(text: string): Advice {
-  return { label: 'do', text }
-}
-
-/** I1: said for ever, until a person has looked. */
-function brokenPledge(broken: readonly BranchView[], { outcome }: TransactionView): Advice[] {
-  const names = listed(broken.map(({ participant }) => `"${participant}"`))
-  const decision = outcome === 'aborted' ? 'abort' : 'commit'
-  return [
-    why(
-      `${names} ended against the decision to ${decision}: somebody, or its resource manager, broke the pledge.`,
-    ),
-    advise(`compare what ${names} holds with the decision, and mend it by hand. Pledged can't undo it.`),
-  ]
+  return awaited.flatMap((branch) =>
+    undelivered({ branch, transaction, participant: participants.get(branch.participant), nowMs }),
+  )
 }
 
 /** R17: the only branch, whose participant commits it by itself, and which has not said yet whether it did. */
@@ -104,11 +94,13 @@ function unknownOutcome({ branches }: TransactionView): Advice[] {
   ]
 }
 
-function undecided({ state, timeline }: TransactionView, awaited: readonly BranchView[]): Advice[] {
+function undecided({ xid, state, timeline }: TransactionView, awaited: readonly BranchView[]): Advice[] {
+  const sooner = advise(`sooner: pledged tx resolve ${shortXid(xid)} --abort --reason TEXT`)
   if (state === 'active') {
     return [
       why('its client began it, and has not asked to commit.'),
       advise('nothing: it aborts by itself when its client stays silent.'),
+      sooner,
     ]
   }
   if (timeline.some(({ kind }) => kind === 'append_posted')) {
@@ -118,35 +110,64 @@ function undecided({ state, timeline }: TransactionView, awaited: readonly Branc
   return [
     why(`the vote of ${names === '' ? 'a branch' : names} is missing.`),
     advise('nothing: it aborts by itself when the time to prepare is over.'),
+    sooner,
   ]
 }
 
-function undelivered(
-  branch: BranchView,
-  transaction: TransactionView,
-  participant: ParticipantStatus | undefined,
-): Advice[] {
+interface Undelivered {
+  readonly branch: BranchView
+  readonly transaction: TransactionView
+  readonly participant: ParticipantStatus | undefined
+  readonly nowMs: number
+}
+
+function undelivered(waiting: Undelivered): Advice[] {
+  const { branch, transaction, participant } = waiting
   const name = `"${oneLine(branch.participant)}"`
+  if (participant?.pause !== undefined) return paused(name, participant)
   if (participant?.state === ParticipantState.QUARANTINED) {
     return [
       why(
         `${name} is quarantined${because(participant.lastError)}. It is told nothing until that is mended.`,
       ),
       advise('give the name back to the resource that it was bound to: delivery is automatic then.'),
+      ...goneForEver(waiting),
     ]
   }
   if (participant?.up === true) {
     const error = branch.lastError?.message ?? participant.lastError
     return [
       why(`${name} is here, and has not ended its branch yet${because(error)}.`),
-      advise(
-        error === ''
-          ? 'nothing: delivery is automatic.'
-          : 'remove that cause: delivery is automatic, again and again.',
-      ),
+      ...(error === ''
+        ? [advise('nothing: delivery is automatic.')]
+        : [
+            advise('remove that cause: delivery is automatic, again and again.'),
+            advise(`sooner: pledged tx retry ${shortXid(transaction.xid)}`),
+          ]),
     ]
   }
-  return [why(awayReason(name, branch, transaction)), advise(awayRemedy(participant))]
+  return [
+    why(awayReason(name, branch, transaction)),
+    advise(awayRemedy(participant)),
+    ...goneForEver(waiting),
+  ]
+}
+
+function paused(name: string, { name: plain, pause }: ParticipantStatus): Advice[] {
+  const who = pause === undefined || pause.who === '' ? 'an operator' : oneLine(pause.who)
+  return [
+    why(`${name} is paused by ${who}${because(pause?.reason ?? '')}. It is told nothing meanwhile.`),
+    advise(`pledged participant resume ${plain}`),
+  ]
+}
+
+/** Not at once: whoever is told of it in the first minute would give up what is only being restarted. */
+const LONG_ABSENCE_MS = 60_000
+
+function goneForEver({ branch, transaction, nowMs }: Undelivered): Advice[] {
+  if (nowMs - (transaction.decideTimeMs ?? nowMs) < LONG_ABSENCE_MS) return []
+  const command = `pledged tx forget-branch ${shortXid(transaction.xid)} --participant ${oneLine(branch.participant)}`
+  return [advise(`gone for ever? ${command} --reason TEXT`)]
 }
 
 function awayReason(name: string, branch: BranchView, { outcome }: TransactionView): string {
@@ -157,10 +178,7 @@ function awayReason(name: string, branch: BranchView, { outcome }: TransactionVi
 }
 
 function awayRemedy(participant: ParticipantStatus | undefined): string {
-  const start = participant?.link === ParticipantLink.DIALLED ? 'see that it can be reached' : 'start it'
+  const start =
+    participant?.link === ParticipantLink.DIALLED ? 'start it, or see that it can be reached' : 'start it'
   return `${start}: delivery is automatic. Nothing is lost by waiting.`
-}
-
-function because(reason: string): string {
-  return reason === '' ? '' : `: ${oneLine(reason)}`
 }

@@ -2,13 +2,14 @@
 import type { BranchView, TransactionView } from '../protocol/requests.ts'
 import type { ParticipantStatus } from '../wire/generated/pledged/v1/participant.ts'
 import { formatAge, formatDuration, formatTime } from './durations.ts'
+import { paragraphs } from './paragraph.ts'
 import type { Style } from './style.ts'
 import { aligned, type Cell, type TableLayout } from './table.ts'
-import { oneLine, wrap } from './text.ts'
+import { counted, oneLine } from './text.ts'
 import { timelineLines } from './timeline-lines.ts'
 import { adviceFor, handedOver } from './transaction-advice.ts'
 import { errorOf, stateStyle, stateText } from './transaction-table.ts'
-import { abortReason, branchWord, evidenceWord, isInDoubt, voteWord } from './words.ts'
+import { abortReason, branchWord, evidenceWord, isHeuristic, isInDoubt, voteWord } from './words.ts'
 
 export interface TransactionPage {
   readonly transaction: TransactionView
@@ -27,7 +28,7 @@ export function renderTransaction(page: TransactionPage): string[] {
       transaction.branches.map((branch) => branchRow(branch, page)),
       { ...layout, columns: undefined },
     ),
-    ...adviceFor(page).flatMap(({ label, text }) => paragraph(label, text, layout)),
+    ...paragraphs(adviceFor(page), layout),
     ...timelineLines(transaction, page),
   ]
 }
@@ -94,10 +95,6 @@ function branchStyle(branch: BranchView, transaction: TransactionView): Style | 
   return branch.state === 'committed' ? 'green' : undefined
 }
 
-function isHeuristic({ state }: BranchView): boolean {
-  return state === 'heuristic_committed' || state === 'heuristic_aborted'
-}
-
 function branchDetail(branch: BranchView, page: TransactionPage): string {
   const { transaction } = page
   const noVote = branch.vote?.vote === 'no' ? oneLine(branch.vote.message) : ''
@@ -117,10 +114,12 @@ function costText({ cost }: BranchView): string {
 /** `9 attempts, next in 8s: connection refused`. */
 function deliveryText(branch: BranchView, { participants, nowMs }: TransactionPage): string {
   const participant = participants.get(branch.participant)
-  const attempts = branch.attempts === 1 ? '1 attempt' : `${branch.attempts} attempts`
+  const { message, times } = errorOf(branch, participant)
+  // To call it in vain is to try as well.
+  const attempts = counted(Math.max(branch.attempts, times), 'attempt')
   const nextTimeMs = participant?.nextTryTime?.getTime()
   const next = nextTimeMs === undefined ? '' : `, next in ${formatAge(nextTimeMs - nowMs)}`
-  return `${attempts}${next}${colon(oneLine(errorOf(branch, participant)))}`
+  return `${attempts}${next}${colon(oneLine(message))}`
 }
 
 /** Since the decision: what phase two took. */
@@ -130,15 +129,4 @@ function acknowledgedAfter({ participant }: BranchView, { timeline, decideTimeMs
   )
   if (acknowledged === undefined || decideTimeMs === undefined) return ''
   return `+${formatDuration(acknowledged.timeMs - decideTimeMs)}`
-}
-
-const LABEL_WIDTH = 6
-
-function paragraph(label: string, text: string, { columns, paint }: TableLayout): string[] {
-  const lines = columns === undefined ? [text] : wrap(text, columns - LABEL_WIDTH)
-  return lines.map((line, index) => {
-    const margin =
-      index === 0 ? paint('bold', label) + ' '.repeat(LABEL_WIDTH - label.length) : ' '.repeat(LABEL_WIDTH)
-    return margin + line
-  })
 }

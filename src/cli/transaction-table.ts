@@ -53,19 +53,40 @@ function lastError(
   participants: TransactionTableContext['participants'],
 ): string {
   const awaited = transaction.branches.filter(isAwaited)
-  const errors = awaited.flatMap((branch) => {
-    const message = errorOf(branch, participants.get(branch.participant))
-    return message === '' ? [] : [branch.attempts > 1 ? `${message} (${branch.attempts} times)` : message]
-  })
-  if (errors[0] !== undefined) return errors[0]
+  for (const branch of awaited) {
+    const { message, times } = errorOf(branch, participants.get(branch.participant))
+    if (message !== '') return times > 1 ? `${message} (${times} times)` : message
+  }
   const reason = abortReason(transaction)
   return reason === '' ? '-' : reason
 }
 
-/** The branch's own, else that of its participant as a whole. */
-export function errorOf({ lastError }: BranchView, participant: ParticipantStatus | undefined): string {
-  if (lastError !== undefined) return lastError.message
-  if (participant === undefined) return ''
-  if (participant.lastError !== '') return participant.lastError
-  return participant.up ? '' : 'not connected'
+export interface BranchError {
+  /** Empty: there is none. */
+  readonly message: string
+  readonly times: number
+}
+
+/**
+ * The branch's own, where its participant is there to be told; that of the participant, where it isn't: what was said
+ * last of all counts.
+ */
+export function errorOf(
+  { lastError, attempts }: BranchView,
+  participant: ParticipantStatus | undefined,
+): BranchError {
+  const isThere = participant === undefined || participant.up
+  if (!isThere && participant.lastError !== '') return errorOfParticipant(participant)
+  if (lastError !== undefined) return { message: shortError(lastError.message), times: attempts }
+  if (participant !== undefined && participant.lastError !== '') return errorOfParticipant(participant)
+  return { message: isThere ? '' : 'not connected', times: 1 }
+}
+
+function errorOfParticipant({ lastError, failures }: ParticipantStatus): BranchError {
+  return { message: shortError(lastError), times: failures }
+}
+
+/** The participant is named beside it: `... can't be reached (connection refused): is it running ...?` */
+function shortError(message: string): string {
+  return /can't be reached \(([^()]+)\)/.exec(message)?.[1] ?? message
 }

@@ -9,6 +9,11 @@ export function isInDoubt(branch: BranchView): boolean {
   return branch.state === 'aborting' && branch.vote?.vote === 'yes'
 }
 
+/** It ended against the decision. */
+export function isHeuristic({ state }: BranchView): boolean {
+  return state === 'heuristic_committed' || state === 'heuristic_aborted'
+}
+
 /** Asked for something, and hasn't answered. */
 export function isAwaited(branch: BranchView): boolean {
   return branch.state === 'preparing' || branch.state === 'committing' || branch.state === 'aborting'

@@ -3,7 +3,7 @@
  * the daemon's own log, with the epoch in full (`7-q3f9.1042`) or by its number (`7.1042`).
  */
 import { PledgedError } from '../base/errors.ts'
-import { type Epoch, formatXid, isEpoch, isLogId, tryParseXid, type Xid } from '../base/ids.ts'
+import { type Epoch, formatXid, isEpoch, isLogId, parseXid, tryParseXid, type Xid } from '../base/ids.ts'
 import type {
   GetStatusResponse,
   ListTransactionsRequest,
@@ -40,6 +40,12 @@ export function parseXidArgument(text: string): XidArgument {
     'MALFORMED_XID',
     `${JSON.stringify(text)} is not an xid: give LOG.EPOCH.SEQUENCE, for example k3f9qa7m2xw4.7-q3f9.1042, or EPOCH.SEQUENCE, for example 7.1042; \`pledged tx list --all\` shows what there is`,
   )
+}
+
+/** As a person types one of the daemon's own log: `7.1042`. */
+export function shortXid(xid: Xid): string {
+  const { epochNumber, sequence } = parseXid(xid)
+  return `${epochNumber}.${sequence}`
 }
 
 /** Throws XID_NOT_FOUND, and MALFORMED_XID where it could be one of several. */

@@ -2,7 +2,7 @@
  * Group commit: one batch is being forced, the next gathers meanwhile. A forced append starts a batch as soon as
  * none is under way; lazy ones ride along, or go after a short time of their own. Answers come in order.
  */
-import type { CrashPoints } from '../base/crash-points.ts'
+import type { CrashPoint, CrashPoints } from '../base/crash-points.ts'
 import type { PledgedError } from '../base/errors.ts'
 import type { Limits } from '../base/limits.ts'
 import type { Timers } from '../base/ports.ts'
@@ -60,15 +60,14 @@ export class AppendQueue {
     this.#cancelLazy = undefined
     const batch = this.#take()
     const { log, crashPoints } = this.#options
-    // What is handed over for one phase (R17) is decided as far as the coordinator can.
-    const decides = batch.some(({ token }) => token.of === 'decision' || token.of === 'one_phase')
-    if (decides) crashPoints.pass('coordinator.append.before-post')
+    const kinds = kindsOf(batch)
+    if (kinds.has('decision')) crashPoints.pass('coordinator.append.before-post')
     this.#underWay = true
     log.append(
       batch.flatMap((effect) => effect.records),
-      (failure) => this.#answered(batch, decides, failure),
+      (failure) => this.#answered(batch, failure),
     )
-    crashPoints.pass(decides ? 'coordinator.append.posted' : 'coordinator.end.posted')
+    for (const kind of kinds) crashPoints.pass(POSTED[kind])
   }
 
   #take(): AppendEffect[] {
@@ -79,10 +78,36 @@ export class AppendQueue {
     return batch
   }
 
-  #answered(batch: readonly AppendEffect[], decides: boolean, failure: PledgedError | undefined): void {
+  #answered(batch: readonly AppendEffect[], failure: PledgedError | undefined): void {
     this.#underWay = false
-    if (decides && failure === undefined) this.#options.crashPoints.pass('coordinator.append.durable')
+    if (failure === undefined) {
+      for (const kind of kindsOf(batch)) this.#options.crashPoints.pass(DURABLE[kind])
+    }
     this.#options.answered(batch, failure)
     this.flush()
   }
+}
+
+type Kind = 'decision' | 'operator' | 'end'
+
+const POSTED = {
+  decision: 'coordinator.append.posted',
+  operator: 'coordinator.operator.posted',
+  end: 'coordinator.end.posted',
+} as const satisfies Record<Kind, CrashPoint>
+
+const DURABLE = {
+  decision: 'coordinator.append.durable',
+  operator: 'coordinator.operator.durable',
+  end: 'coordinator.end.durable',
+} as const satisfies Record<Kind, CrashPoint>
+
+/** Those that have crash points. What is handed over for one phase (R17) is decided as far as the coordinator can. */
+function kindsOf(batch: readonly AppendEffect[]): ReadonlySet<Kind> {
+  const kinds = new Set<Kind>()
+  for (const { token } of batch) {
+    if (token.of === 'decision' || token.of === 'one_phase') kinds.add('decision')
+    if (token.of === 'operator' || token.of === 'end') kinds.add(token.of)
+  }
+  return kinds
 }

@@ -4,8 +4,11 @@ import type { PledgedError } from '../base/errors.ts'
 import type { ReplyTo } from '../protocol/events.ts'
 import type { Answer } from '../protocol/requests.ts'
 
+/** To a client; or, to an operator, what its order means. */
+export type CallerAnswer = Answer | readonly string[]
+
 interface Caller {
-  readonly resolve: (answer: Answer) => void
+  readonly resolve: (answer: CallerAnswer) => void
   readonly reject: (error: PledgedError) => void
 }
 
@@ -14,16 +17,17 @@ export class Callers {
   #next: ReplyTo = 1
 
   /** A new caller; `asked` is given its number. */
-  wait(asked: (replyTo: ReplyTo) => void): Promise<Answer> {
+  wait<Expected extends CallerAnswer>(asked: (replyTo: ReplyTo) => void): Promise<Expected> {
     return new Promise((resolve, reject) => {
       const replyTo = this.#next
       this.#next += 1
-      this.#waiting.set(replyTo, { resolve, reject })
+      // Which of the two comes follows from what was asked.
+      this.#waiting.set(replyTo, { resolve: (answer) => resolve(answer as Expected), reject })
       asked(replyTo)
     })
   }
 
-  answer(replyTo: ReplyTo, answer: Answer): void {
+  answer(replyTo: ReplyTo, answer: CallerAnswer): void {
     this.#take(replyTo).resolve(answer)
   }
 

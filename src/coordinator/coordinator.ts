@@ -12,6 +12,7 @@ import type { Log } from '../log/log.ts'
 import type { AppendEffect, Effect, SendEffect } from '../protocol/effects.ts'
 import type { Event, Now } from '../protocol/events.ts'
 import type { ParticipantMessage } from '../protocol/messages.ts'
+import type { AuditRecord } from '../protocol/records.ts'
 import { replay } from '../protocol/replay.ts'
 import type {
   AbortRequest,
@@ -30,16 +31,22 @@ import type { BootState } from '../recovery/index.ts'
 import { Boot } from '../recovery/index.ts'
 import type { Dialer, Link, LinkListener } from '../transport/link.ts'
 import { AppendQueue } from './append-queue.ts'
-import { Callers } from './callers.ts'
+import { type CallerAnswer, Callers } from './callers.ts'
+import { Comparisons } from './comparison.ts'
+import { CrashPasses } from './crash-passes.ts'
 import { digestOf } from './digest.ts'
 import { listTransactions, statusOf } from './inspection.ts'
 import { LinkTable } from './link-table.ts'
 import { Lookups } from './lookups.ts'
+import { type Notice, Notices } from './notices.ts'
 import { Recoveries } from './recoveries.ts'
 import { Retention } from './retention.ts'
 import type {
+  Comparison,
   CoordinatorInspection,
   DrainReport,
+  OperatorApi,
+  OperatorOrder,
   StatusView,
   TransactionPage,
   TransactionQuery,
@@ -60,27 +67,14 @@ export interface CoordinatorOptions {
   readonly step?: Step | undefined
 }
 
-export type Notice =
-  | { readonly type: 'participant'; readonly name: string; readonly event: string; readonly reason: string }
-  | {
-      readonly type: 'heuristic'
-      readonly xid: string
-      readonly participant: string
-      readonly message: string
-    }
-  | { readonly type: 'log_failed'; readonly reason: string }
-  /** R11: this log is an old copy, or a clone. It goes on, decides nothing and presumes nothing. */
-  | { readonly type: 'superseded'; readonly reason: string }
-
 /** An event, and what leaves only after it. */
 interface Queued {
   readonly event: Event
   readonly then: readonly SendEffect[]
 }
 
-export class Coordinator implements TransactionApi, LinkListener, CoordinatorInspection {
+export class Coordinator implements TransactionApi, LinkListener, CoordinatorInspection, OperatorApi {
   readonly #options: CoordinatorOptions
-  readonly #crashPoints: CrashPoints
   readonly #step: Step
   readonly #boot = new Boot()
   readonly #appends: AppendQueue
@@ -89,6 +83,9 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
   readonly #retention: Retention
   readonly #callers = new Callers()
   readonly #lookups: Lookups
+  readonly #comparisons: Comparisons
+  readonly #notices: Notices
+  readonly #passes: CrashPasses
   readonly #startedMs: number
   #state: ProtocolState | undefined
   #queue: Queued[] = []
@@ -100,10 +97,11 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
   constructor(options: CoordinatorOptions) {
     const { log, limits, clock, timers, random, dialers } = options
     this.#options = options
-    this.#crashPoints = options.crashPoints ?? noCrashPoints
     this.#step = options.step ?? step
     this.#startedMs = clock.monotonicMs()
-    const crashPoints = this.#crashPoints
+    const crashPoints = options.crashPoints ?? noCrashPoints
+    this.#passes = new CrashPasses(crashPoints, timers)
+    this.#notices = new Notices(options.notice)
     this.#links = new LinkTable({ timers, crashPoints })
     this.#appends = new AppendQueue({
       log,
@@ -119,7 +117,8 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
       post,
       refuse: (replyTo, error) => this.#refuse(replyTo, error),
     })
-    const failed = (reason: string): void => options.notice?.({ type: 'log_failed', reason })
+    this.#comparisons = new Comparisons({ log, post })
+    const failed = (reason: string): void => this.#notices.logFailed(reason)
     this.#retention = new Retention({ log, limits, clock, timers, post, failed })
   }
 
@@ -133,6 +132,7 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
       this.#boot.send({ type: 'failed', reason: refusal.message })
       throw refusal
     }
+    this.#passes.replayed()
     this.#boot.send({ type: 'replayed' })
     this.#post({ type: 'replayed' })
     this.#recoveries.start(this.#state.participants.keys())
@@ -215,6 +215,20 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
     return listTransactions(this.#serving(), this.#options.log, query, this.#now().wallMs)
   }
 
+  async compareBranches(participants: readonly string[]): Promise<Comparison> {
+    return this.#comparisons.compare(this.#serving(), participants, () => this.#now().wallMs)
+  }
+
+  audit(): readonly AuditRecord[] {
+    return this.#serving().audit
+  }
+
+  // --- OperatorApi
+
+  operate({ who, why, dryRun = false, request }: OperatorOrder): Promise<readonly string[]> {
+    return this.#ask((replyTo) => ({ type: 'operator', replyTo, who, why, dryRun, request }))
+  }
+
   // --- The end
 
   /**
@@ -259,11 +273,11 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
 
   // --- Turns
 
-  async #ask(event: (replyTo: number) => Event): Promise<Answer> {
+  async #ask<Expected extends CallerAnswer>(event: (replyTo: number) => Event): Promise<Expected> {
     if (this.#state === undefined || this.#stopped) {
       throw this.refusal() ?? new PledgedError('STARTING', 'the daemon is replaying its log')
     }
-    return this.#callers.wait((replyTo) => this.#post(event(replyTo)))
+    return this.#callers.wait<Expected>((replyTo) => this.#post(event(replyTo)))
   }
 
   /** Once it has stopped every caller was refused already. */
@@ -286,7 +300,7 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
     const queue = this.#queue
     this.#queue = []
     for (const { event, then } of queue) {
-      if (event.type === 'message') this.#passReceived(event.message)
+      if (event.type === 'message') this.#passes.received(event.message)
       for (const effect of this.#step(state, now, event)) this.#carryOut(effect)
       for (const effect of then) this.#carryOut(effect)
     }
@@ -304,19 +318,26 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
       case 'append':
         this.#appends.add(effect)
         for (const record of effect.records) {
-          if (record.type === 'heuristic') this.#options.notice?.(record)
+          if (record.type === 'heuristic') this.#notices.heuristic(record)
         }
         return
       case 'reply':
         this.#callers.answer(effect.replyTo, { transaction: effect.transaction, replayed: effect.replayed })
-        this.#passAnswered(effect.transaction.outcome)
+        this.#passes.answered(effect.transaction.outcome)
         return
       case 'refuse':
         this.#callers.refuse(effect.replyTo, effect.error)
         return
+      case 'carried_out':
+        this.#callers.answer(effect.replyTo, effect.consequences)
+        return
+      case 'looked':
+      case 'look_failed':
+        this.#comparisons.looked(effect)
+        return
       case 'recovery':
         this.#recoveries.signal(effect.participant, effect.signal)
-        this.#noticeRecovery(effect)
+        this.#notices.recovery(effect)
         return
       case 'welcome':
         this.#welcome(effect.link)
@@ -342,17 +363,13 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
   }
 
   #appendAnswered(batch: readonly AppendEffect[], failure: PledgedError | undefined): void {
-    if (failure !== undefined) this.#options.notice?.({ type: 'log_failed', reason: failure.message })
+    if (failure !== undefined) this.#notices.logFailed(failure.message)
     for (const { token, then } of batch) {
-      if (token.of === 'superseded') this.#noticeSuperseded()
+      if (token.of === 'superseded') this.#notices.superseded(this.#serving().failure?.message ?? '')
+      if (token.of === 'operator' && failure === undefined) this.#notices.audit(token.audit)
       if (failure === undefined) this.#post({ type: 'appended', token }, then)
       else this.#post({ type: 'append_failed', token, failure })
     }
-  }
-
-  #noticeSuperseded(): void {
-    const reason = this.#serving().failure?.message ?? ''
-    this.#options.notice?.({ type: 'superseded', reason })
   }
 
   #scheduleTick(state: ProtocolState, now: Now): void {
@@ -364,26 +381,6 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
       this.#post({ type: 'tick' })
     })
     this.#tick = { atMs, cancel }
-  }
-
-  #noticeRecovery({ participant, signal }: Extract<Effect, { type: 'recovery' }>): void {
-    if (signal.type === 'scanned' || signal.type === 'owed' || signal.type === 'settled') return
-    const reason = 'reason' in signal ? signal.reason : ''
-    this.#options.notice?.({ type: 'participant', name: participant, event: signal.type, reason })
-  }
-
-  #passReceived(message: ParticipantMessage): void {
-    if (message.type === 'vote') this.#crashPoints.pass('coordinator.vote.received')
-    if (message.type === 'result' && message.verb === 'commit') {
-      this.#crashPoints.pass('coordinator.acknowledgement.received')
-    }
-  }
-
-  /** An answer leaves in a later turn than the one that gives it. */
-  #passAnswered(outcome: string): void {
-    if (outcome !== 'committed' || this.#crashPoints === noCrashPoints) return
-    const { timers } = this.#options
-    timers.soon(() => timers.soon(() => this.#crashPoints.pass('coordinator.answer.sent')))
   }
 
   #now(): Now {

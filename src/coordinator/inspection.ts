@@ -3,6 +3,7 @@ import { PledgedError } from '../base/errors.ts'
 import type { XidPosition } from '../base/ids.ts'
 import { compareXids } from '../base/ids.ts'
 import type { Log } from '../log/log.ts'
+import { isLiving, withoutRecord } from '../protocol/lookup.ts'
 import type { TransactionView } from '../protocol/requests.ts'
 import type { ParticipantState, ProtocolState, Transaction } from '../protocol/state.ts'
 import { newParticipant } from '../protocol/state.ts'
@@ -90,17 +91,17 @@ function viewOfParticipant(
     state: recovery?.state ?? 'away',
     ...doubtAt(state, participant),
     foreignBranches: participant.foreign.length,
-    foreignBranchesOfLivingLogs: participant.foreign.filter(({ logSeenTimeMs }) =>
-      isLiving(logSeenTimeMs, nowWallMs, state.limits.logLivingMs),
-    ).length,
+    foreignBranchesOfLivingLogs: participant.foreign.filter((held) => isLiving(held, state.limits, nowWallMs))
+      .length,
     lastError: recovery?.lastError ?? '',
+    failures: recovery?.failures ?? 0,
     nextTryTimeMs: recovery?.nextTryTimeMs,
+    pause: participant.pause && {
+      who: participant.pause.who,
+      why: participant.pause.why,
+      timeMs: participant.pause.timeMs,
+    },
   }
-}
-
-/** A coordinator shows itself at each scan; one that has not for several of them is taken for dead. */
-function isLiving(seenTimeMs: number | undefined, nowWallMs: number, livingMs: number): boolean {
-  return seenTimeMs !== undefined && nowWallMs - seenTimeMs < livingMs
 }
 
 /** What the state does not know of itself. */
@@ -137,14 +138,64 @@ export function statusOf(state: ProtocolState, around: Surroundings): StatusView
   }
 }
 
-/** Unfinished ones first, the oldest first; then, if asked for, what has ended, the youngest first. */
+/**
+ * Unfinished ones first, the oldest first; then, if asked for, what has ended, the youngest first. Of broken pledges
+ * all that nobody has acknowledged: they don't end by themselves.
+ */
 export async function listTransactions(
   state: ProtocolState,
   log: Log,
   query: TransactionQuery,
   nowWallMs: number,
 ): Promise<TransactionPage> {
-  const pageSize = Math.min(query.pageSize <= 0 ? PAGE_SIZE_DEFAULT : query.pageSize, PAGE_SIZE_MAX)
+  if (query.heuristic === true) return listHeuristics(state, log, query, nowWallMs)
+  return listAll(state, log, query, nowWallMs)
+}
+
+async function listHeuristics(
+  state: ProtocolState,
+  log: Log,
+  query: TransactionQuery,
+  nowWallMs: number,
+): Promise<TransactionPage> {
+  const pageSize = pageSizeOf(query)
+  const place = parsePageToken(query.pageToken)
+  const xids = [...new Set([...state.heuristics.values()].map(({ xid }) => xid))]
+  const views = await Promise.all(
+    xids.map(async (xid) => {
+      const transaction = state.transactions.get(xid)
+      if (transaction !== undefined) return viewOf(transaction)
+      const kept = await log.findTransaction(xid)
+      return kept === undefined ? withoutRecord(state, xid) : viewOfKept(kept)
+    }),
+  )
+  const matching = views
+    .filter((view) => matches(view, query, nowWallMs))
+    .map((view) => ({ view, place: positionOf(view.xid) }))
+    .sort((left, right) => compareXids(left.place, right.place))
+  const following = matching.filter(
+    (other) => place === undefined || compareXids(other.place, place.after) > 0,
+  )
+  const last = following[pageSize - 1]
+  return {
+    transactions: following.slice(0, pageSize).map(({ view }) => view),
+    nextPageToken:
+      following.length > pageSize && last !== undefined ? pageToken('unfinished', last.place) : '',
+    totalUnfinished: matching.length,
+  }
+}
+
+function pageSizeOf({ pageSize }: TransactionQuery): number {
+  return Math.min(pageSize <= 0 ? PAGE_SIZE_DEFAULT : pageSize, PAGE_SIZE_MAX)
+}
+
+async function listAll(
+  state: ProtocolState,
+  log: Log,
+  query: TransactionQuery,
+  nowWallMs: number,
+): Promise<TransactionPage> {
+  const pageSize = pageSizeOf(query)
   const place = parsePageToken(query.pageToken)
   const matching = [...state.transactions.values()]
     .filter((transaction) => transaction.phase !== 'ended')

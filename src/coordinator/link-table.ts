@@ -80,6 +80,7 @@ export class LinkTable {
     for (const { type } of messages) {
       if (type === 'prepare') this.#crashPoints.pass('coordinator.prepare.before-send')
       if (type === 'commit') this.#crashPoints.pass('coordinator.delivery.before-send')
+      if (type === 'abort') this.#crashPoints.pass('coordinator.abort.before-send')
     }
   }
 
@@ -91,6 +92,8 @@ export class LinkTable {
         for (const { type } of messages) {
           if (type === 'prepare') this.#crashPoints.pass('coordinator.prepare.after-send')
           if (type === 'commit') this.#crashPoints.pass('coordinator.delivery.after-send')
+          if (type === 'abort') this.#crashPoints.pass('coordinator.abort.after-send')
+          if (type === 'list_prepared') this.#crashPoints.pass('coordinator.scan.sent')
         }
       })
     })

@@ -27,6 +27,7 @@ export interface RecoveryView {
   readonly state: ParticipantRecovery['state']
   readonly dialled: boolean
   readonly lastError: string
+  readonly failures: number
   readonly nextTryTimeMs: number | undefined
 }
 
@@ -47,6 +48,8 @@ export class Recoveries {
 
   signal(name: string, event: ParticipantRecoveryEvent): void {
     if (this.#stopped) return
+    // One that was turned away at its first coming has nothing to recover, and must not be remembered.
+    if (event.type === 'link_down' && !this.#recovered.has(name)) return
     const recovered = this.#of(name)
     this.#carryOut(name, recovered, recovered.machine.send(event))
   }
@@ -55,8 +58,8 @@ export class Recoveries {
   views(): ReadonlyMap<string, RecoveryView> {
     const views = new Map<string, RecoveryView>()
     for (const [name, { machine, dialer, nextTryTimeMs }] of this.#recovered) {
-      const { state, lastError } = machine
-      views.set(name, { state, lastError, dialled: dialer !== undefined, nextTryTimeMs })
+      const { state, lastError, failures } = machine
+      views.set(name, { state, lastError, failures, dialled: dialer !== undefined, nextTryTimeMs })
     }
     return views
   }

@@ -1,7 +1,9 @@
 /** What the coordinator shows of itself to the admin service, the probes and whoever embeds it. */
 import type { PledgedError } from '../base/errors.ts'
 import type { Epoch, LogId } from '../base/ids.ts'
-import type { TransactionState, TransactionView } from '../protocol/requests.ts'
+import type { OperatorRequest } from '../protocol/operators/index.ts'
+import type { AuditRecord } from '../protocol/records.ts'
+import type { Answer, GetRequest, Outcome, TransactionState, TransactionView } from '../protocol/requests.ts'
 import type { ParticipantRecoveryState } from '../recovery/index.ts'
 
 export interface StatusView {
@@ -41,8 +43,12 @@ export interface ParticipantView {
   /** Those among them whose log has a coordinator that was seen there lately. */
   readonly foreignBranchesOfLivingLogs: number
   readonly lastError: string
+  /** In a row, since it was last well. */
+  readonly failures: number
   /** When it is tried next; milliseconds since 1970. */
   readonly nextTryTimeMs?: number | undefined
+  /** By an operator. */
+  readonly pause?: { readonly who: string; readonly why: string; readonly timeMs: number } | undefined
 }
 
 export interface TransactionQuery {
@@ -71,8 +77,51 @@ export interface DrainReport {
   readonly aborted: number
 }
 
+/** How the log and a participant agree about a branch. */
+export type BranchMatch = 'matched' | 'orphan' | 'foreign_living' | 'foreign_dead' | 'missing'
+
+/** One branch, from both sides. */
+export interface ComparedBranch {
+  readonly participant: string
+  /** As the participant has it. */
+  readonly xid: string
+  readonly match: BranchMatch
+  /** Undefined: the participant doesn't hold it. */
+  readonly prepareTimeMs?: number | undefined
+  /** What the log says; unknown where it isn't this log's to say. */
+  readonly outcome: Outcome
+  /** What to make of it, in a sentence. */
+  readonly message: string
+}
+
+export interface Comparison {
+  /** By participant, then by xid. */
+  readonly branches: readonly ComparedBranch[]
+  /** Participants that could not be asked: nothing is said of their branches. */
+  readonly unscanned: readonly { readonly participant: string; readonly message: string }[]
+}
+
 /** What AdminService is made of. */
 export interface CoordinatorInspection {
   status(): StatusView
   listTransactions(query: TransactionQuery): Promise<TransactionPage>
+  /** Asks the participants what they hold, all at once. Empty: all that are known. */
+  compareBranches(participants: readonly string[]): Promise<Comparison>
+  /** What operators did, as far as it is kept; oldest first. */
+  audit(): readonly AuditRecord[]
+  get(request: GetRequest): Promise<Answer>
+}
+
+export interface OperatorOrder {
+  readonly who: string
+  readonly why: string
+  /** Say what would happen, and do nothing. */
+  readonly dryRun?: boolean | undefined
+  readonly request: OperatorRequest
+}
+
+/** What operators do. Rejects with PledgedError where it is refused; nothing has happened then. */
+export interface OperatorApi {
+  /** Answers, when it is durable, with what it means: in sentences. */
+  operate(order: OperatorOrder): Promise<readonly string[]>
 }

@@ -5,7 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { noCrashPoints } from '../base/crash-points.ts'
-import { armCrashPoints, armParticipantCrashPoints, type ParentChannel } from './armed-crash-points.ts'
+import {
+  armCrashPoints,
+  armOpeningCrashPoint,
+  armParticipantCrashPoints,
+  type ParentChannel,
+} from './armed-crash-points.ts'
 
 class Parent implements ParentChannel {
   readonly sent: unknown[] = []
@@ -93,6 +98,18 @@ describe('armCrashPoints', () => {
     expect(armParticipantCrashPoints({ PLEDGED_CRASH_POINT: 'participant.vote.before-send' })).not.toBe(
       noCrashPoints,
     )
+  })
+
+  it.each([
+    ['coordinator.opening.fenced', 'checkpoint'],
+    ['coordinator.opening.checked', 'replay'],
+    // An opening passes it once.
+    ['coordinator.opening.fenced@2', undefined],
+    ['coordinator.append.posted', undefined],
+    ['ipc', undefined],
+    ['', undefined],
+  ])('%s ends the process as its log enters the stage %s', (value, stage) => {
+    expect(armOpeningCrashPoint({ PLEDGED_CRASH_POINT: value })).toBe(stage)
   })
 
   it('ends a real process by SIGKILL, without another line', () => {

@@ -10,10 +10,13 @@
  *                                    is sent. One arming fires once; arming a point again replaces it.
  *
  * A process dies by SIGKILL: no handler runs, no buffer is flushed, as in a real crash.
+ *
+ * The points of an opening are armed by name only: it is over before a parent could ask.
  */
 import { isMainThread } from 'node:worker_threads'
 import { CRASH_POINTS, type CrashPoint, type CrashPoints, noCrashPoints } from '../base/crash-points.ts'
 import { messageOf, PledgedError } from '../base/errors.ts'
+import type { OpenStage } from '../log/log.ts'
 import type { Environment } from './options.ts'
 
 const VARIABLE = 'PLEDGED_CRASH_POINT'
@@ -52,6 +55,20 @@ export function armCrashPoints(env: Environment, options: CrashOptions = {}): Cr
 /** Those of a participant in a worker thread: only its own points, so that each pass is counted in one place. */
 export function armParticipantCrashPoints(env: Environment): CrashPoints {
   return env[VARIABLE]?.startsWith('participant.') === true ? armCrashPoints(env) : noCrashPoints
+}
+
+/** The stage of the log's opening at which its thread is to end the process; each has one pass. */
+export function armOpeningCrashPoint(env: Environment): OpenStage | undefined {
+  const value = env[VARIABLE]
+  if (value === undefined || value === '' || value === 'ipc') return undefined
+  const { point, after } = parseArming(value)
+  return after === 1 ? OPENING_POINTS[point] : undefined
+}
+
+/** By the stage that comes after each. */
+const OPENING_POINTS: Readonly<Partial<Record<CrashPoint, OpenStage>>> = {
+  'coordinator.opening.fenced': 'checkpoint',
+  'coordinator.opening.checked': 'replay',
 }
 
 interface Arming {

@@ -26,10 +26,11 @@ export function readConfigurationDocument(text: string, env: Environment): Confi
   const document = parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true })
   const lineAt = (offset: number): number => lineCounter.linePos(offset).line
   const lineOf = (path: Path): number => lineAt(offsetOf(document.contents, path))
-  const broken = document.errors.map((error) => ({
+  // The first alone: the others mostly follow from it.
+  const broken = document.errors.slice(0, 1).map((error) => ({
     path: [],
     line: lineAt(error.pos[0]),
-    text: `is not YAML that can be read: ${error.message}`,
+    text: `is not YAML that can be read: ${withoutContent(error)}`,
   }))
   // Of a text that can't be read, nothing else can be said reliably.
   if (broken.length > 0) return { content: {}, mistakes: broken, lineOf }
@@ -49,6 +50,11 @@ export function readConfigurationDocument(text: string, env: Environment): Confi
     const problem = { path: [], line: 1, text: `can not be resolved: ${(error as Error).message}` }
     return { content: {}, mistakes: [...mistakes, problem], lineOf }
   }
+}
+
+/** What the parser quotes may be the password in a URL. */
+function withoutContent({ message }: Error): string {
+  return message.replace(/[:"][^]*$/, '')
 }
 
 type Missing = (path: Path, variable: string) => void

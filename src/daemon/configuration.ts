@@ -2,7 +2,6 @@
  * The daemon's configuration, checked whole: flags over environment over file over defaults, and one error that
  * lists every mistake with the place where it was made.
  */
-import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { messageOf } from '../base/errors.ts'
 import { defaultLimits, type Limits } from '../base/limits.ts'
@@ -11,6 +10,7 @@ import { type ConfiguredParticipant, readEntries } from './configuration-partici
 import { type CheckedContent, checkContent } from './configuration-schema.ts'
 import type { DaemonOptions, Environment } from './options.ts'
 import { SETTINGS, type Setting, type Settings, variableOf } from './settings.ts'
+import { readSmallFile } from './small-file.ts'
 import {
   type Address,
   checkSocketPath,
@@ -38,6 +38,8 @@ export interface Configuration {
   /** What is allowed, and isn't wise: a sentence each. */
   readonly warnings: readonly string[]
 }
+
+const CONFIGURATION_BYTES_MAX = 16 << 20
 
 /** Throws CONFIGURATION with all mistakes. Nothing is opened, bound or made. */
 export function checkConfiguration(options: DaemonOptions, env: Environment): Configuration {
@@ -97,7 +99,7 @@ class Checking {
 
   #read(file: string): ConfigurationDocument | undefined {
     try {
-      return readConfigurationDocument(readFileSync(file, 'utf8'), this.#env)
+      return readConfigurationDocument(readSmallFile(file, CONFIGURATION_BYTES_MAX).text, this.#env)
     } catch (error) {
       this.#mistake(`${file}: the configuration file can not be read: ${messageOf(error)}`)
       return undefined

@@ -8,7 +8,8 @@ import type { CrashPoints } from '../base/crash-points.ts'
 import { noCrashPoints } from '../base/crash-points.ts'
 import { messageOf, PledgedError } from '../base/errors.ts'
 import { systemClock, systemRandom, systemTimers } from '../base/ports.ts'
-import { Coordinator, type Notice } from '../coordinator/coordinator.ts'
+import { Coordinator } from '../coordinator/coordinator.ts'
+import type { Notice } from '../coordinator/notices.ts'
 import type { CoordinatorInspection, DrainReport } from '../coordinator/views.ts'
 import type { OpenedLog, OpenStage } from '../log/log.ts'
 import { SqliteLog, type SqliteLogFaults } from '../log/sqlite/index.ts'
@@ -186,7 +187,12 @@ class RunningDaemon implements Daemon {
       listen: formatAddress(listen),
       transactions: coordinator,
       links: coordinator,
-      admin: new AdminService({ inspection: coordinator, version: packageVersion(), limits }),
+      admin: new AdminService({
+        inspection: coordinator,
+        operators: coordinator,
+        version: packageVersion(),
+        limits,
+      }),
       limits,
       ready: () => this.#refusal(),
     })

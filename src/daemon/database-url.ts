@@ -2,8 +2,8 @@
  * The URL of a database, as the daemon handles it: it holds a password, so no message repeats it, and where it is shown
  * at all, it is shown by `withoutPassword`. What it has to look like is for the participant to say.
  */
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
 import { messageOf } from '../base/errors.ts'
+import { readSmallFile, type SmallFile } from './small-file.ts'
 import { Mistake, parseText } from './values.ts'
 
 /** Throws a Mistake, which doesn't repeat what was given. */
@@ -30,7 +30,7 @@ const READABLE_BY_OTHERS = 0o004
 
 /** A line break at its end isn't part of the URL. Throws a Mistake. */
 export function readUrlFile(file: string): UrlFile {
-  const { text, mode } = readSmallFile(file)
+  const { text, mode } = readText(file)
   const warning =
     (mode & READABLE_BY_OTHERS) === 0
       ? undefined
@@ -39,16 +39,10 @@ export function readUrlFile(file: string): UrlFile {
   return { url: parseUrlText(text.trimEnd()), warning }
 }
 
-function readSmallFile(file: string): { readonly text: string; readonly mode: number } {
-  let descriptor: number | undefined
+function readText(file: string): SmallFile {
   try {
-    descriptor = openSync(file, 'r')
-    const { mode, size } = fstatSync(descriptor)
-    if (size > URL_FILE_BYTES_MAX) throw new Error(`it has ${size} bytes`)
-    return { text: readFileSync(descriptor, 'utf8'), mode }
+    return readSmallFile(file, URL_FILE_BYTES_MAX)
   } catch (error) {
     throw new Mistake(`${file} can not be read: ${messageOf(error)}`)
-  } finally {
-    if (descriptor !== undefined) closeSync(descriptor)
   }
 }

@@ -1,5 +1,4 @@
 /** What `pledged participant serve` is given, and the resource that it amounts to. */
-import { readFileSync } from 'node:fs'
 import { parse as parseYaml } from 'yaml'
 import {
   BUILT_IN_KINDS,
@@ -11,6 +10,7 @@ import { messageOf, PledgedError } from '../base/errors.ts'
 import { readUrlFile } from './database-url.ts'
 import type { Environment } from './options.ts'
 import { LOCK_TIMEOUT_MS, POOL_SIZE, parseStatements } from './participant-schema.ts'
+import { readSmallFile } from './small-file.ts'
 import { Mistake, parseCount, parseDuration } from './values.ts'
 
 export interface ParticipantOptions {
@@ -85,10 +85,14 @@ function read<Value>(
   }
 }
 
+const STATEMENTS_FILE_BYTES_MAX = 16 << 20
+/** What yaml warns of would stand on standard error, and name no file. */
+const SILENTLY = { logLevel: 'error' } as const
+
 function statementsOf(file: string | undefined): Readonly<Record<string, string>> | undefined {
   return read('--statements-file', file, (path) => {
     try {
-      return parseStatements(parseYaml(readFileSync(path, 'utf8')))
+      return parseStatements(parseYaml(readSmallFile(path, STATEMENTS_FILE_BYTES_MAX).text, SILENTLY))
     } catch (error) {
       if (error instanceof Mistake) throw error
       throw new Mistake(`${path} can't be read: ${messageOf(error)}`)

@@ -91,6 +91,29 @@ describe('broken pledges', () => {
     expect(lines).toHaveLength(2 * (HEURISTICS_TOLD_MAX + 1))
   })
 
+  it('are told no more once they are acknowledged', () => {
+    const acknowledge = (subject: string) =>
+      reporter.notice({
+        type: 'audit',
+        action: 'acknowledge_transaction',
+        subject,
+        participant: '',
+        who: 'ops',
+        why: 'mended by hand',
+        result: 'acknowledged',
+        timeMs: 0,
+      })
+    reporter.notice(broken(1))
+    reporter.notice(broken(2))
+    acknowledge('l.e.1')
+    expect(lines.at(-1)).toMatchObject({ xid: 'l.e.1', who: 'ops', why: 'mended by hand' })
+    advance(HEURISTIC_REPEAT_MS)
+    expect(lines.at(-1)).toMatchObject({ xid: 'l.e.2' })
+    expect(lines).toHaveLength(4)
+    acknowledge('l.e.2')
+    expect(timers).toEqual([])
+  })
+
   it('are no reason for a timer where there are none, and for none after the end', () => {
     reporter.heuristics([])
     expect(timers).toEqual([])

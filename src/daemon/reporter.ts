@@ -3,7 +3,7 @@
  * that failed, and broken pledges, which are told again at every start and at intervals until they are acknowledged.
  */
 import type { Clock, Timers } from '../base/ports.ts'
-import type { Notice } from '../coordinator/coordinator.ts'
+import type { Notice } from '../coordinator/notices.ts'
 import type { Logger } from './logger.ts'
 import { HEURISTIC_REPEAT_MS, HEURISTICS_TOLD_MAX, NOTICE_REPEAT_MS } from './tuning.ts'
 
@@ -58,6 +58,8 @@ export class Reporter {
         return this.logFailed(notice.reason)
       case 'superseded':
         return this.superseded(notice.reason)
+      case 'audit':
+        return this.#operated(notice)
     }
   }
 
@@ -94,6 +96,25 @@ export class Reporter {
     )
   }
 
+  #operated({ action, subject, participant, who, why, result }: Extract<Notice, { type: 'audit' }>): void {
+    if (action === 'acknowledge_transaction') this.#dropHeuristics(subject)
+    const facts = {
+      action,
+      ...(subject === '' ? {} : { xid: subject }),
+      ...(participant === '' ? {} : { participant }),
+      who,
+      why,
+    }
+    this.#logger.warn(facts, `an operator: ${result}`)
+  }
+
+  #dropHeuristics(acknowledged: string): void {
+    for (const [key, { xid }] of this.#heuristics) if (xid === acknowledged) this.#heuristics.delete(key)
+    if (this.#heuristics.size > 0) return
+    this.#cancelRepeat?.()
+    this.#cancelRepeat = undefined
+  }
+
   /** Those that the log has kept from before. */
   heuristics(records: readonly Heuristic[]): void {
     for (const record of records) this.#addHeuristic(record)
@@ -118,7 +139,7 @@ export class Reporter {
     for (const heuristic of [...this.#heuristics.values()].slice(0, HEURISTICS_TOLD_MAX))
       this.#tellHeuristic(heuristic)
     const more = this.#heuristics.size - HEURISTICS_TOLD_MAX
-    if (more > 0) this.#logger.error({ more }, 'there are more broken pledges: pledged tx list --all')
+    if (more > 0) this.#logger.error({ more }, 'there are more broken pledges: pledged tx list --heuristic')
   }
 
   #tellHeuristic({ xid, participant, message }: Heuristic): void {

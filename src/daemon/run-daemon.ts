@@ -1,6 +1,6 @@
 /** `pledged serve`: the daemon as a process, from its configuration to its exit code. */
 import { messageOf, type PledgedError } from '../base/errors.ts'
-import { armCrashPoints } from './armed-crash-points.ts'
+import { armCrashPoints, armOpeningCrashPoint } from './armed-crash-points.ts'
 import { checkConfiguration } from './configuration.ts'
 import { type Daemon, type DaemonDrain, startDaemon } from './daemon.ts'
 import { createLogger, type Logger } from './logger.ts'
@@ -20,6 +20,7 @@ const EXIT_UNDELIVERED = 75
 export async function runDaemon(options: DaemonOptions, env: Environment = process.env): Promise<number> {
   const configuration = checkConfiguration(options, env)
   const crashPoints = armCrashPoints(env)
+  const diesAtStage = armOpeningCrashPoint(env)
   const logger = createLogger(configuration.logLevel)
   for (const warning of configuration.warnings) logger.warn(warning)
   const signals = listenToSignals(() => {
@@ -29,7 +30,8 @@ export async function runDaemon(options: DaemonOptions, env: Environment = proce
   })
   const forgetBugs = reportBugs(logger)
   try {
-    const daemon = await startDaemon(configuration, { crashPoints, logger })
+    const logFaults = diesAtStage === undefined ? undefined : { diesAtStage }
+    const daemon = await startDaemon(configuration, { crashPoints, logger, logFaults })
     return await runUntilEnd(daemon, { signals, logger, ...configuration })
   } finally {
     signals.close()

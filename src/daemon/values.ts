@@ -132,5 +132,11 @@ export function configurationError(mistakes: readonly string[]): PledgedError {
     mistakes.length === 1
       ? 'the configuration has a mistake:'
       : `the configuration has ${mistakes.length} mistakes:`
-  return new PledgedError('CONFIGURATION', [heading, ...mistakes.map((mistake) => `  ${mistake}`)].join('\n'))
+  const lines = mistakes.map((mistake) => `  ${withoutPasswords(mistake)}`)
+  return new PledgedError('CONFIGURATION', [heading, ...lines].join('\n'))
+}
+
+/** A URL that stands where none belongs is quoted like any other value, or key; it may have been cut. */
+function withoutPasswords(text: string): string {
+  return text.replace(/(:\/\/[^\s:@/"]*):[^\s"]*(?=@|\.\.\.)/g, '$1:***')
 }

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { assert } from '../base/assert.ts'
 import { PledgedError } from '../base/errors.ts'
+import { ask, participantsUp } from './ask.ts'
 import type { Kill, Party, Victim } from './kill-plan.ts'
 import { ManagedProcess } from './managed-process.ts'
 import type { DatabaseServer } from './servers/index.ts'
@@ -155,11 +156,7 @@ export class Fleet {
     while (performance.now() < deadlineMs) {
       const fallen = this.fallen()
       if (fallen !== undefined) throw unexpectedEnd(fallen, (await fallen.exited).code)
-      const { participants } = await this.#ask('status')
-      const up = Array.isArray(participants)
-        ? participants.filter((one: { up?: boolean }) => one.up === true)
-        : []
-      if (up.length === 2) return
+      if (participantsUp(await this.#ask('status')) === 2) return
       await sleep(50)
     }
     const said = (['sink', 'offsets'] as const).map((party) =>
@@ -171,19 +168,8 @@ export class Fleet {
     )
   }
 
-  /** A command of the CLI with --json; an empty answer while the daemon can't be reached. */
-  async #ask(command: 'status' | 'check'): Promise<Record<string, unknown>> {
-    const asked = new ManagedProcess({
-      name: command,
-      arguments: [this.#options.cliFile, command, '--json', '--address', this.address],
-      environment: { PLEDGED_CRASH_POINT: '' },
-    })
-    await asked.exited
-    try {
-      return JSON.parse(asked.output) as Record<string, unknown>
-    } catch {
-      return {}
-    }
+  #ask(command: 'status' | 'check'): Promise<Record<string, unknown>> {
+    return ask({ cliFile: this.#options.cliFile, command, address: this.address })
   }
 }
 

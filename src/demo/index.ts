@@ -1,7 +1,8 @@
 /**
  * The main job as a newcomer sees it: a stream of real events goes into a sink database and an offset store, one
  * transaction a batch, while daemon, participants, processor (and the database servers, where there are any) are killed
- * with kill -9, aimed at each window of the protocol. `runDemo` answers with the exit code: 0 when the proof holds and every aimed window was hit.
+ * with kill -9, aimed at each window of the protocol. `runDemo` answers with the exit code: 0 when the proof holds and
+ * every aimed window was hit. Or one transaction is left in doubt, with a daemon that stays.
  */
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,6 +10,7 @@ import { join, resolve } from 'node:path'
 import { FileStores } from './file-stores.ts'
 import { readInput } from './input.ts'
 import { runKilled } from './killed-run.ts'
+import type { LeftAddress } from './leave-in-doubt.ts'
 import { runNaive } from './naive-run.ts'
 import { BATCH } from './names.ts'
 import { Reporter } from './reporter.ts'
@@ -25,15 +27,23 @@ export interface DemoOptions {
   readonly quiet: boolean
   /** Where the files are made and left; a new temporary directory by default. */
   readonly keep?: string | undefined
+  /** Given: one transaction is left in doubt, at a daemon there, with its files in this directory or in `keep`. */
+  readonly leaveInDoubt?: LeftAddress | undefined
 }
 
 export async function runDemo(options: DemoOptions): Promise<number> {
   const input = readInput(options.inputFile)
   const reporter = new Reporter({ json: options.json, quiet: options.quiet, events: input.events.length })
+  const cliFile = resolve(process.argv[1] ?? '')
+  if (options.leaveInDoubt !== undefined) {
+    const { leaveInDoubt } = await import('./leave-in-doubt.ts')
+    const directory = options.keep ?? process.cwd()
+    return leaveInDoubt({ directory, cliFile, input, reporter, address: options.leaveInDoubt })
+  }
   const directory = options.keep ?? mkdtempSync(join(tmpdir(), 'pledged-demo-'))
   const run = {
     directory,
-    cliFile: resolve(process.argv[1] ?? ''),
+    cliFile,
     input,
     kills: options.kills,
     // A short input is cut into smaller batches, so that every kill finds one to aim at.

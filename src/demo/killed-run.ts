@@ -4,6 +4,7 @@ import { PledgedError } from '../base/errors.ts'
 import type { DemoRun } from './demo-run.ts'
 import { Fleet, unexpectedEnd } from './fleet.ts'
 import { offsetIn, siblingOf } from './input.ts'
+import { killingAtInterrupt } from './interrupts.ts'
 import type { Kill } from './kill-plan.ts'
 import { planKills, WindowCounts } from './kill-plan.ts'
 import type { Exit } from './managed-process.ts'
@@ -11,7 +12,6 @@ import { holds, type Proof, proofAsJson, proofAsText } from './proof.ts'
 import type { Counts, Stores } from './stores.ts'
 import { within } from './within.ts'
 
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 const LANDS_WITHIN_MS = 15_000
 const BACK_WITHIN_MS = 60_000
 const SETTLES_WITHIN_MS = 60_000
@@ -34,12 +34,7 @@ export async function runKilled(run: DemoRun, stores: Stores): Promise<number> {
       reporter.progress(offset)
     },
   })
-  // Nothing that the demo started outlives it.
-  const onInterrupt = (signal: NodeJS.Signals) => {
-    fleet.killAll()
-    process.exit(signal === 'SIGINT' ? 130 : 143)
-  }
-  for (const signal of SIGNALS) process.once(signal, onInterrupt)
+  const interrupts = killingAtInterrupt(() => fleet.killAll())
   try {
     await fleet.start()
     const count = input.events.length.toLocaleString('en-US')
@@ -49,7 +44,7 @@ export async function runKilled(run: DemoRun, stores: Stores): Promise<number> {
     await fleet.stop()
     return report(run, { fleet, windows, counts: await stores.count() })
   } finally {
-    for (const signal of SIGNALS) process.removeListener(signal, onInterrupt)
+    interrupts.forget()
     fleet.killAll()
     await stores.stop()
     reporter.end()

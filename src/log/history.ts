@@ -6,15 +6,21 @@
 import { PledgedError } from '../base/errors.ts'
 import type { Epoch, Xid, XidPosition } from '../base/ids.ts'
 import { compareXids, epochNumber } from '../base/ids.ts'
-import type {
-  AbortedRecord,
-  DecisionRecord,
-  EndRecord,
-  HeuristicRecord,
-  KeptTransaction,
-  OnePhaseRecord,
-  ParticipantRecord,
-  SupersededRecord,
+import { auditEventsMax } from '../base/limits.ts'
+import {
+  type AbortedRecord,
+  type AcknowledgementRecord,
+  type AuditRecord,
+  type BranchForgottenRecord,
+  type DecisionRecord,
+  type EndRecord,
+  type HeuristicRecord,
+  type KeptTransaction,
+  type OnePhaseRecord,
+  type ParticipantRecord,
+  type PauseRecord,
+  type SupersededRecord,
+  unacknowledged,
 } from '../protocol/records.ts'
 import type { EndedQuery } from './log.ts'
 import type { StoredRecord, TransactionRecord } from './stored-record.ts'
@@ -26,6 +32,10 @@ export class History {
   readonly #handedOver = new Map<Xid, OnePhaseRecord>()
   readonly #heuristics = new Map<string, HeuristicRecord>()
   readonly #participants = new Map<string, ParticipantRecord>()
+  readonly #branchesForgotten = new Map<string, BranchForgottenRecord>()
+  readonly #pauses = new Map<string, PauseRecord>()
+  /** By their text: one that was carried forward is found twice. */
+  readonly #audit = new Map<string, AuditRecord>()
   #forgottenThrough: XidPosition | undefined
   #superseded: SupersededRecord | undefined
 
@@ -44,6 +54,18 @@ export class History {
       case 'aborted':
         if (this.#unended.has(record.xid)) throw contradicted(record.xid)
         this.#handedOver.delete(record.xid)
+        return
+      case 'acknowledgement':
+        this.#acknowledge(record)
+        return
+      case 'branch_forgotten':
+        this.#branchesForgotten.set(`${record.xid} ${record.participant}`, record)
+        return
+      case 'pause':
+        this.#pauses.set(record.participant, record)
+        return
+      case 'audit':
+        this.#noteAudit(record)
         return
       case 'heuristic':
         this.#heuristics.set(heuristicKey(record), record)
@@ -86,8 +108,23 @@ export class History {
     return this.#superseded
   }
 
+  /** Unacknowledged. */
   get heuristics(): readonly HeuristicRecord[] {
     return [...this.#heuristics.values()]
+  }
+
+  /** Of unended transactions. */
+  get branchesForgotten(): readonly BranchForgottenRecord[] {
+    return [...this.#branchesForgotten.values()].filter(({ xid }) => this.#unended.has(xid))
+  }
+
+  get pauses(): readonly PauseRecord[] {
+    return [...this.#pauses.values()].filter(({ paused }) => paused)
+  }
+
+  /** Oldest first. */
+  get audit(): readonly AuditRecord[] {
+    return [...this.#audit.values()].sort((left, right) => left.timeMs - right.timeMs)
   }
 
   get participants(): readonly ParticipantRecord[] {
@@ -96,6 +133,19 @@ export class History {
 
   isUnended(xid: Xid): boolean {
     return this.#unended.has(xid) || this.#handedOver.has(xid)
+  }
+
+  #acknowledge({ xid, participants }: AcknowledgementRecord): void {
+    for (const [key, heuristic] of this.#heuristics) {
+      if (heuristic.xid === xid && participants.includes(heuristic.participant)) this.#heuristics.delete(key)
+    }
+  }
+
+  #noteAudit(record: AuditRecord): void {
+    this.#audit.set(JSON.stringify(record), record)
+    if (this.#audit.size <= auditEventsMax) return
+    const [oldest] = this.audit
+    if (oldest !== undefined) this.#audit.delete(JSON.stringify(oldest))
   }
 }
 
@@ -112,15 +162,27 @@ export function keptTransaction(records: Iterable<TransactionRecord>): KeptTrans
   let aborted: AbortedRecord | undefined
   let end: EndRecord | undefined
   const heuristics = new Map<string, HeuristicRecord>()
+  const acknowledgements = new Map<string, AcknowledgementRecord>()
+  const branchesForgotten = new Map<string, BranchForgottenRecord>()
   for (const record of records) {
     if (record.type === 'decision') decision = record
     else if (record.type === 'aborted') aborted = record
     else if (record.type === 'end') end = record
     else if (record.type === 'heuristic') heuristics.set(heuristicKey(record), record)
+    else if (record.type === 'acknowledgement') acknowledgements.set(String(record.participants), record)
+    else if (record.type === 'branch_forgotten') branchesForgotten.set(record.participant, record)
   }
   if (decision !== undefined && aborted !== undefined) throw contradicted(decision.xid)
   const record = decision ?? aborted
-  return record && { record, ...(end && { end }), heuristics: [...heuristics.values()] }
+  return (
+    record && {
+      record,
+      ...(end && { end }),
+      heuristics: [...heuristics.values()],
+      acknowledgements: [...acknowledgements.values()],
+      branchesForgotten: [...branchesForgotten.values()],
+    }
+  )
 }
 
 /** When the transaction ended, or undefined: it has not. */
@@ -130,7 +192,7 @@ export function endTimeMs(kept: KeptTransaction): number | undefined {
 
 /** R9: hidden at once, dropped later. What is unended, or broken and not acknowledged, is never forgotten. */
 export function isForgotten(kept: KeptTransaction, through: XidPosition | undefined): boolean {
-  if (through === undefined || endTimeMs(kept) === undefined || kept.heuristics.length > 0) return false
+  if (through === undefined || endTimeMs(kept) === undefined || unacknowledged(kept).length > 0) return false
   return compareXids(placeOf(kept.record.xid), through) <= 0
 }
 

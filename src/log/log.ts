@@ -14,12 +14,16 @@
 import type { PledgedError } from '../base/errors.ts'
 import type { Epoch, LogId, Xid, XidPosition } from '../base/ids.ts'
 import type {
+  AuditRecord,
+  BranchForgottenRecord,
   DecisionRecord,
   HeuristicRecord,
   KeptTransaction,
   LogRecord,
   OnePhaseRecord,
   ParticipantRecord,
+  PauseRecord,
+  Restoration,
   SupersededRecord,
 } from '../protocol/records.ts'
 
@@ -33,6 +37,8 @@ export interface OpenedLog {
   readonly epoch: Epoch
   /** Every epoch that this log has opened, oldest first, this one included. */
   readonly epochs: readonly Epoch[]
+  /** Its records of before then are of xids of other logs. */
+  readonly restored?: Restoration | undefined
   /** xids at or below are forgotten: nothing may be presumed of them (R9). */
   readonly forgottenThrough?: XidPosition | undefined
   /** Decided and without an end record, oldest first. */
@@ -41,8 +47,14 @@ export interface OpenedLog {
   readonly handedOver: readonly OnePhaseRecord[]
   /** R11: this log was found to be an old copy, or a clone. */
   readonly superseded?: SupersededRecord | undefined
-  /** Of transactions that are kept, ended or not. */
+  /** Of transactions that are kept, ended or not; unacknowledged. */
   readonly heuristics: readonly HeuristicRecord[]
+  /** Of unended transactions. */
+  readonly branchesForgotten: readonly BranchForgottenRecord[]
+  /** The latest of each participant, where it pauses. */
+  readonly pauses: readonly PauseRecord[]
+  /** The newest, limits.auditEventsMax of them; oldest first. */
+  readonly audit: readonly AuditRecord[]
   readonly participants: readonly ParticipantRecord[]
   /** Transactions with a request id are kept that `unended` does not show. */
   readonly keepsRequests: boolean

@@ -5,7 +5,7 @@
 import { messageOf, PledgedError } from '../base/errors.ts'
 import { isEpoch, isParticipantName, tryParseXid } from '../base/ids.ts'
 import type { Evidence, Verb } from '../protocol/messages.ts'
-import { ABORT_CAUSES } from '../protocol/records.ts'
+import { ABORT_CAUSES, OPERATOR_ACTIONS } from '../protocol/records.ts'
 import type { StoredRecord } from './stored-record.ts'
 
 type Check = (value: unknown) => boolean
@@ -76,10 +76,24 @@ const SHAPES: Shapes = {
     evidence: oneOf(EVIDENCES),
     message: text,
     timeMs,
+    withoutVote: optional(flag),
   },
   participant: { type: text, name: participant, kind: text, resourceId: text, keepsWitnesses: flag, timeMs },
   operator: { type: text, xid, decision: oneOf(VERBS), who: text, why: text, timeMs },
   superseded: { type: text, participant, message: text, timeMs },
+  acknowledgement: { type: text, xid, participants: listOf(participant), who: text, why: text, timeMs },
+  branch_forgotten: { type: text, xid, participant, who: text, why: text, timeMs },
+  pause: { type: text, participant, paused: flag, who: text, why: text, timeMs },
+  audit: {
+    type: text,
+    action: oneOf(OPERATOR_ACTIONS),
+    subject: text,
+    participant: text,
+    who: text,
+    why: text,
+    result: text,
+    timeMs,
+  },
   epochs: { type: text, epochs: listOf(epoch), timeMs },
   forgotten: { type: text, epochNumber: count, sequence: count },
 }

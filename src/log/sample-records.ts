@@ -2,11 +2,15 @@
 import type { Xid } from '../base/ids.ts'
 import type {
   AbortedRecord,
+  AcknowledgementRecord,
+  AuditRecord,
+  BranchForgottenRecord,
   DecisionRecord,
   EndRecord,
   HeuristicRecord,
   OnePhaseRecord,
   ParticipantRecord,
+  PauseRecord,
   RequestRef,
   SupersededRecord,
 } from '../protocol/records.ts'
@@ -76,6 +80,25 @@ export function onePhase(xid: Xid): OnePhaseRecord {
 
 export function superseded(): SupersededRecord {
   return { type: 'superseded', participant: 'sink', message: 'it has seen epoch 9-zzzz', timeMs: 6 }
+}
+
+const OPERATOR = { who: 'ops', why: 'asked to' } as const
+
+export function acknowledgement(xid: Xid): AcknowledgementRecord {
+  return { type: 'acknowledgement', xid, participants: ['sink'], ...OPERATOR, timeMs: 7 }
+}
+
+export function branchForgotten(xid: Xid, participant = 'offsets'): BranchForgottenRecord {
+  return { type: 'branch_forgotten', xid, participant, ...OPERATOR, timeMs: 8 }
+}
+
+export function pause(participant: string, paused = true): PauseRecord {
+  return { type: 'pause', participant, paused, ...OPERATOR, timeMs: 9 }
+}
+
+export function audit(subject: string, timeMs = 10): AuditRecord {
+  const action = 'acknowledge_transaction'
+  return { type: 'audit', action, subject, participant: '', ...OPERATOR, result: 'acknowledged', timeMs }
 }
 
 function requestOf({ request, attempt = 1 }: Asked): { request?: RequestRef } {

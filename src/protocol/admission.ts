@@ -1,7 +1,14 @@
 /** Requests in: what is refused, what joins a request that was made before, and what becomes a transaction. */
 import { PledgedError } from '../base/errors.ts'
 import { formatXid, parseXid } from '../base/ids.ts'
-import { checkBranches, checkDeadline, checkName, checkTimeout, refusalOfNewWork } from './checks.ts'
+import {
+  checkBranches,
+  checkDeadline,
+  checkName,
+  checkRestored,
+  checkTimeout,
+  refusalOfNewWork,
+} from './checks.ts'
 import { decideAbort } from './deciding.ts'
 import type { CommitEvent, ExecuteEvent, NamedEvent, ReplyTo } from './events.ts'
 import { askLog, getTransaction, isForgotten, issuedHere, nameOf } from './lookup.ts'
@@ -125,7 +132,10 @@ function joinsEarlier(turn: Turn, event: ExecuteEvent | CommitEvent): boolean {
   refuse(checkName(turn, name))
   const entry = turn.state.requests.get(caller, name.requestId)
   if (entry === undefined) {
-    if (!turn.state.requests.mustAskLog(caller, name.requestId)) return false
+    if (!turn.state.requests.mustAskLog(caller, name.requestId)) {
+      refuse(checkRestored(turn.state, name))
+      return false
+    }
     turn.effects.push({ type: 'find_request', asked: event })
     return true
   }
@@ -136,7 +146,10 @@ function joinsEarlier(turn: Turn, event: ExecuteEvent | CommitEvent): boolean {
     )
   }
   const earlier = earlierAttempt(entry, name.attempt)
-  if (earlier === undefined) return false
+  if (earlier === undefined) {
+    refuse(checkRestored(turn.state, name))
+    return false
+  }
   const transaction = turn.state.transactions.get(earlier.xid)
   if (transaction === undefined) {
     askLog(turn, earlier.xid, { for: 'answer', replyTo: event.replyTo, replayed: true })

@@ -94,3 +94,14 @@ export function checkName(turn: Turn, name: RequestName): Refusal {
       'its outcome is unknown, and it is not run again',
   )
 }
+
+/** Of a request that this log knows nothing of: another log may have run it, after the backup was made. */
+export function checkRestored({ restored }: ProtocolState, name: RequestName): Refusal {
+  if (restored === undefined || name.firstSentTimeMs === undefined) return undefined
+  if (name.firstSentTimeMs >= restored.timeMs) return undefined
+  return new PledgedError(
+    'REQUEST_TOO_OLD',
+    `request_id "${name.requestId}" was first sent before this log was restored from a backup, which doesn't have it: ` +
+      'its outcome is unknown, and it is not run again',
+  )
+}

@@ -10,7 +10,7 @@ import type { AppendToken, SendEffect } from './effects.ts'
 import { endTransaction } from './ending.ts'
 import { admitted } from './links.ts'
 import { handedOver } from './one-phase.ts'
-import { operatorNotRecorded, operatorRecorded } from './operator.ts'
+import { notOperated, operated } from './operators/index.ts'
 import type { AbortCause, DecisionRecord } from './records.ts'
 import type { Branch, Phase, Transaction, Turn } from './state.ts'
 import { note, participantOf } from './state.ts'
@@ -77,11 +77,12 @@ export function appended(turn: Turn, token: Exclude<AppendToken, { of: 'end' }>)
     case 'participant':
       return admitted(turn, token.name, token.link)
     case 'operator':
-      return operatorRecorded(turn, token)
+      return operated(turn, token)
     case 'one_phase':
       return handedOver(turn, token)
     case 'heuristic':
     case 'superseded':
+    case 'audit':
       return
   }
 }
@@ -93,7 +94,7 @@ export function appendFailed(turn: Turn, token: AppendToken, failure: PledgedErr
     const transaction = turn.state.transactions.get(token.xid)
     if (transaction !== undefined) answerUnknown(turn, transaction)
   }
-  if (token.of === 'operator') operatorNotRecorded(turn, token, failure)
+  if (token.of === 'operator') notOperated(turn, token, failure)
 }
 
 export function answerUnknown(turn: Turn, transaction: Transaction): void {
@@ -101,7 +102,7 @@ export function answerUnknown(turn: Turn, transaction: Transaction): void {
   answerWaiters(turn, transaction)
 }
 
-function decided(turn: Turn, xid: Xid): void {
+export function decided(turn: Turn, xid: Xid): void {
   const transaction = present(turn.state.transactions.get(xid), 'a posted decision keeps its transaction')
   assert(transaction.phase === 'appending', 'only the append leads to a commit (R1)')
   transaction.recorded = true

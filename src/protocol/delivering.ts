@@ -4,12 +4,13 @@
  */
 import { present } from '../base/assert.ts'
 import type { Xid } from '../base/ids.ts'
+import { parseXid } from '../base/ids.ts'
 import { endTransaction } from './ending.ts'
 import type { ParticipantMessage, Verb } from './messages.ts'
 import { isHandedOver, receiveOnePhaseDoubt, receiveOnePhaseOutcome } from './one-phase.ts'
 import type { HeuristicRecord } from './records.ts'
 import type { Branch, Owed, ParticipantState, Transaction, Turn } from './state.ts'
-import { branchAt, heuristicKey, note, participantOf } from './state.ts'
+import { branchAt, heuristicKey, isReachable, note, participantOf } from './state.ts'
 
 /** The message itself leaves with the append's `then`; here it is only booked. */
 export function oweCommit(turn: Turn, transaction: Transaction, branch: Branch): void {
@@ -86,7 +87,7 @@ export function sendDecision(
 /** Recovery's sweep: every decision that the participant has not acknowledged, all at once. */
 export function deliverOwed(turn: Turn, name: string): void {
   const participant = participantOf(turn, name)
-  if (participant.link === undefined) return
+  if (!isReachable(participant)) return
   for (const [xid, owed] of Array.from(participant.owed)) {
     if (owed.sentMs !== undefined && !participant.troubled.has(xid)) continue
     participant.owed.delete(xid)
@@ -146,8 +147,9 @@ function acknowledged(
   const owed = present(participant.owed.get(xid), 'only what is owed is acknowledged')
   settle(turn, participant, xid)
   const transaction = owed.transaction
+  if (how === 'acknowledged') noteMended(turn, participant, xid, owed.verb)
   if (transaction === undefined) {
-    presumedEnded(turn, participant, xid, owed.verb)
+    endedBefore(turn, participant, xid, owed.verb)
     return
   }
   const branch = present(branchAt(transaction, participant.name), 'what is owed has its branch')
@@ -167,9 +169,27 @@ export function settle(turn: Turn, participant: ParticipantState, xid: Xid): voi
   }
 }
 
-/** A branch that was presumed aborted has no end record: its transaction has no record at all. */
-function presumedEnded(turn: Turn, participant: ParticipantState, xid: Xid, verb: Verb): void {
-  if (verb === 'abort' && participant.keepsWitnesses) {
+/** A branch that had broken its pledge was told again, and could follow: a person is still to see what happened. */
+function noteMended(turn: Turn, participant: ParticipantState, xid: Xid, verb: Verb): void {
+  const broken = turn.state.heuristics.get(heuristicKey(xid, participant.name))
+  if (broken === undefined || broken.withoutVote === true || broken.ended === verb) return
+  recordHeuristic(turn, { ...broken, message: `${broken.message}; told again, it has ended as decided` })
+}
+
+/**
+ * Its transaction is not in memory: it was presumed aborted, and has no record, or its end is durable. Of another
+ * log's branch, which an operator ended, the witness is all the evidence that there is.
+ */
+function endedBefore(turn: Turn, participant: ParticipantState, xid: Xid, verb: Verb): void {
+  const ended = turn.state.transactions.get(xid)
+  if (ended !== undefined) {
+    // Its last record is on its way to the log: until then the witness stays, and goes with those of the others.
+    const branch = branchAt(ended, participant.name)
+    if (branch?.state === 'forgotten') branch.state = verb === 'commit' ? 'committed' : 'aborted'
+    return
+  }
+  if (turn.state.heuristics.has(heuristicKey(xid, participant.name))) return
+  if (parseXid(xid).logId === turn.state.logId && participant.keepsWitnesses) {
     turn.effects.push({ type: 'send', participant: participant.name, message: { type: 'forget', xid } })
   }
 }
@@ -180,20 +200,30 @@ function breakPledge(
   participant: ParticipantState,
   message: Extract<ParticipantMessage, { type: 'result' }>,
 ): void {
-  const ended: Verb = message.verb === 'commit' ? 'abort' : 'commit'
   const transaction = participant.owed.get(message.xid)?.transaction
-  const branch = branchAt(transaction, participant.name)
-  if (branch !== undefined) branch.state = ended === 'commit' ? 'heuristic_committed' : 'heuristic_aborted'
-  if (transaction !== undefined) transaction.heuristic = true
-  recordHeuristic(turn, {
+  // A branch of another log, which an operator ended: whether that breaks anything isn't known here.
+  if (transaction === undefined && parseXid(message.xid).logId !== turn.state.logId) return
+  const known = turn.state.heuristics.get(heuristicKey(message.xid, participant.name))
+  // Told again at an operator's request, and it could not follow this time either.
+  if (known !== undefined && known.withoutVote !== true) return
+  endAgainst(turn, transaction, {
     type: 'heuristic',
     xid: message.xid,
     participant: participant.name,
-    ended,
+    ended: message.verb === 'commit' ? 'abort' : 'commit',
     evidence: message.evidence,
     message: message.message,
     timeMs: turn.now.wallMs,
   })
+}
+
+/** Marks the branch and its transaction, where they are in memory, and records it. */
+export function endAgainst(turn: Turn, transaction: Transaction | undefined, record: HeuristicRecord): void {
+  const branch = branchAt(transaction, record.participant)
+  if (branch !== undefined)
+    branch.state = record.ended === 'commit' ? 'heuristic_committed' : 'heuristic_aborted'
+  if (transaction !== undefined) transaction.heuristic = true
+  recordHeuristic(turn, record)
 }
 
 export function recordHeuristic(turn: Turn, record: HeuristicRecord): void {

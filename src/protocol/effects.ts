@@ -2,8 +2,9 @@
 import type { PledgedError } from '../base/errors.ts'
 import type { Xid } from '../base/ids.ts'
 import type { FindPurpose, NamedEvent, ReplyTo } from './events.ts'
-import type { CoordinatorMessage } from './messages.ts'
-import type { LogRecord } from './records.ts'
+import type { CoordinatorMessage, HeldBranch } from './messages.ts'
+import type { Plan } from './operators/plan.ts'
+import type { AuditRecord, LogRecord } from './records.ts'
 import type { TransactionView } from './requests.ts'
 
 /** Comes back with the log's answer. */
@@ -11,7 +12,8 @@ export type AppendToken =
   | { readonly of: 'decision'; readonly xid: Xid }
   | { readonly of: 'one_phase'; readonly xid: Xid; readonly timeoutMs: number }
   | { readonly of: 'end'; readonly xid: Xid }
-  | { readonly of: 'operator'; readonly xid: Xid; readonly replyTo: ReplyTo }
+  | { readonly of: 'operator'; readonly replyTo: ReplyTo; readonly plan: Plan; readonly audit: AuditRecord }
+  | { readonly of: 'audit' }
   | { readonly of: 'participant'; readonly name: string; readonly link: number }
   | { readonly of: 'heuristic' }
   | { readonly of: 'superseded' }
@@ -48,6 +50,11 @@ export type RecoverySignal =
   | { readonly type: 'delivery_failed'; readonly reason: string }
   /** Nothing is left of what recovery had to deliver. */
   | { readonly type: 'settled' }
+  /** An operator wants it to be left alone, or no longer; `up`: it is connected. */
+  | { readonly type: 'paused' }
+  | { readonly type: 'resumed'; readonly up: boolean }
+  /** An operator doesn't want to wait for the back-off. */
+  | { readonly type: 'retry' }
 
 export type Effect =
   | SendEffect
@@ -59,6 +66,11 @@ export type Effect =
       readonly replayed: boolean
     }
   | { readonly type: 'refuse'; readonly replyTo: ReplyTo; readonly error: PledgedError }
+  /** What an operator asked for is done; or, for a dry run, what it would mean. */
+  | { readonly type: 'carried_out'; readonly replyTo: ReplyTo; readonly consequences: readonly string[] }
+  /** The answer to a look: what the participant holds prepared, or why it couldn't be asked. */
+  | { readonly type: 'looked'; readonly participant: string; readonly held: readonly HeldBranch[] }
+  | { readonly type: 'look_failed'; readonly participant: string; readonly reason: string }
   | { readonly type: 'find_request'; readonly asked: NamedEvent }
   | { readonly type: 'find_transaction'; readonly xid: Xid; readonly purpose: FindPurpose }
   | { readonly type: 'welcome'; readonly participant: string; readonly link: number }

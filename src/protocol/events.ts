@@ -2,7 +2,8 @@
 import type { PledgedError } from '../base/errors.ts'
 import type { Xid } from '../base/ids.ts'
 import type { AppendToken } from './effects.ts'
-import type { ParticipantIdentity, ParticipantMessage, Verb } from './messages.ts'
+import type { HeldBranch, ParticipantIdentity, ParticipantMessage } from './messages.ts'
+import type { OperatorEvent } from './operators/index.ts'
 import type { KeptTransaction } from './records.ts'
 import type { AbortRequest, BeginRequest, CommitRequest, ExecuteRequest, GetRequest } from './requests.ts'
 
@@ -47,15 +48,7 @@ export type Event =
   | { readonly type: 'replayed' }
   | { readonly type: 'begin'; readonly replyTo: ReplyTo; readonly request: BeginRequest }
   | { readonly type: 'abort'; readonly replyTo: ReplyTo; readonly request: AbortRequest }
-  /** R15. `who` and `why` are recorded. */
-  | {
-      readonly type: 'resolve'
-      readonly replyTo: ReplyTo
-      readonly xid: string
-      readonly decision: Verb
-      readonly who: string
-      readonly why: string
-    }
+  | OperatorEvent
   /** The answers to find_request and find_transaction. */
   | {
       readonly type: 'request_found'
@@ -87,6 +80,8 @@ export type Event =
     }
   /** Recovery: ask the participant what it holds prepared. */
   | { readonly type: 'scan'; readonly participant: string }
+  /** An operator asks the same; a scan that is under way will do. */
+  | { readonly type: 'look'; readonly participant: string }
   /** Recovery: send every decision that the participant has not acknowledged. */
   | { readonly type: 'deliver'; readonly participant: string }
   /** Retention: everything at or below has ended long enough ago (R9 decides when it may be forgotten). */
@@ -99,4 +94,9 @@ export type Event =
 /** Why a transaction was looked up: for whoever asked, or to classify a branch that a participant holds. */
 export type FindPurpose =
   | { readonly for: 'answer'; readonly replyTo: ReplyTo; readonly replayed: boolean }
-  | { readonly for: 'held'; readonly participant: string; readonly prepareTimeMs: number }
+  /** A broken pledge was acknowledged: the witnesses may go. */
+  | { readonly for: 'sweep' }
+  | ({ readonly for: 'held'; readonly participant: string } & Pick<
+      HeldBranch,
+      'prepareTimeMs' | 'logSeenTimeMs'
+    >)

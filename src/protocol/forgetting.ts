@@ -13,28 +13,30 @@ export function releaseEnded(turn: Turn, xid: Xid): void {
   const transaction = present(turn.state.transactions.get(xid), 'an ended transaction waits for its record')
   turn.state.transactions.delete(xid)
   if (transaction.request !== undefined) turn.state.requests.release(transaction.request, xid)
-  sweepWitnesses(turn, transaction)
+  if (mayGo(transaction)) sweepWitnesses(turn, xid, witnessed(transaction))
 }
 
 /**
- * By exact xid, never by age or range; never after a heuristic, whose witness is the evidence; and never one that
- * bars a one-phase commit whose answer was lost: a late one would not pledge, and be found, but commit.
+ * Never after a heuristic, whose witness is the evidence; and never one that bars a one-phase commit whose answer was
+ * lost: a late one would not pledge, and be found, but commit.
  */
-function sweepWitnesses(turn: Turn, transaction: Transaction): void {
-  if (transaction.heuristic || (transaction.answerLost && transaction.decision === 'abort')) return
-  for (const branch of transaction.branches) {
-    if (branch.state !== 'committed' && branch.state !== 'aborted') continue
-    const participant = turn.state.participants.get(branch.participant)
+function mayGo(transaction: Transaction): boolean {
+  return !transaction.heuristic && !(transaction.answerLost && transaction.decision === 'abort')
+}
+
+function witnessed({ branches }: Transaction): readonly string[] {
+  return branches
+    .filter(({ state }) => state === 'committed' || state === 'aborted')
+    .map(({ participant }) => participant)
+}
+
+/** By exact xid, never by age or range. */
+export function sweepWitnesses(turn: Turn, xid: Xid, participants: readonly string[]): void {
+  for (const name of participants) {
+    const participant = turn.state.participants.get(name)
     if (participant === undefined || !participant.keepsWitnesses) continue
-    if (participant.link === undefined) {
-      participant.forgets.push(transaction.xid)
-      continue
-    }
-    turn.effects.push({
-      type: 'send',
-      participant: participant.name,
-      message: { type: 'forget', xid: transaction.xid },
-    })
+    if (participant.link === undefined) participant.forgets.push(xid)
+    else turn.effects.push({ type: 'send', participant: name, message: { type: 'forget', xid } })
   }
 }
 

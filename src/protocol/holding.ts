@@ -6,21 +6,37 @@
 import { present } from '../base/assert.ts'
 import type { Xid } from '../base/ids.ts'
 import { compareXids, tryParseXid } from '../base/ids.ts'
-import { recordHeuristic, sendDecision } from './delivering.ts'
+import { recordHeuristic, sendDecision, settle } from './delivering.ts'
 import type { FindPurpose } from './events.ts'
 import { forgetWhenClear } from './forgetting.ts'
-import { askLog, isForgotten, standingOf } from './lookup.ts'
+import { askLog, isForgotten, isInherited, standingOf } from './lookup.ts'
 import type { HeldBranch, ParticipantMessage, Verb } from './messages.ts'
-import type { KeptTransaction } from './records.ts'
+import { isAcknowledged, type KeptTransaction } from './records.ts'
 import type { Inquiry, ParticipantState, Turn } from './state.ts'
-import { branchAt, heuristicKey, participantOf } from './state.ts'
+import { branchAt, heuristicKey, isReachable, participantOf } from './state.ts'
 import { isSuperseded } from './superseding.ts'
 
 export function startScan(turn: Turn, name: string): void {
   const participant = participantOf(turn, name)
-  if (participant.link === undefined) return
-  participant.scan = { startedMs: turn.now.monotonicMs, held: [], endedMeanwhile: new Set() }
+  // A page of a scan that is under way would be taken for one of the next.
+  if (!isReachable(participant) || participant.scan !== undefined) return
+  participant.scan = { startedMs: turn.now.monotonicMs, held: [], heldBytes: 0, endedMeanwhile: new Set() }
   askPage(turn, participant, '')
+}
+
+/** For an operator who wants to know now. */
+export function look(turn: Turn, name: string): void {
+  const participant = participantOf(turn, name)
+  participant.looked = true
+  if (participant.pause !== undefined) return lookFailed(turn, participant, 'it is paused')
+  if (participant.link === undefined) return lookFailed(turn, participant, 'it is not connected')
+  startScan(turn, name)
+}
+
+export function lookFailed(turn: Turn, participant: ParticipantState, reason: string): void {
+  if (!participant.looked) return
+  participant.looked = false
+  turn.effects.push({ type: 'look_failed', participant: participant.name, reason })
 }
 
 function askPage(turn: Turn, participant: ParticipantState, pageToken: string): void {
@@ -34,6 +50,7 @@ function askPage(turn: Turn, participant: ParticipantState, pageToken: string): 
 export function scanFailed(turn: Turn, participant: ParticipantState, reason: string): void {
   if (participant.scan === undefined) return
   participant.scan = undefined
+  lookFailed(turn, participant, reason)
   turn.effects.push({
     type: 'recovery',
     participant: participant.name,
@@ -49,7 +66,15 @@ export function receiveHeld(
 ): void {
   const scan = participant.scan
   if (scan === undefined) return
-  scan.held.push(...page)
+  const { scanBytesMax } = turn.state.limits
+  for (const held of page) {
+    scan.heldBytes += bytesOf(held)
+    scan.held.push(held)
+  }
+  if (scan.heldBytes > scanBytesMax) {
+    scanFailed(turn, participant, `it lists more than the ${scanBytesMax} bytes that a scan may have`)
+    return
+  }
   if (nextPageToken !== '') {
     askPage(turn, participant, nextPageToken)
     return
@@ -58,6 +83,10 @@ export function receiveHeld(
   participant.foreign = []
   for (const held of scan.held) {
     if (!scan.endedMeanwhile.has(held.xid)) findHeld(turn, participant, held)
+  }
+  if (participant.looked) {
+    participant.looked = false
+    turn.effects.push({ type: 'looked', participant: participant.name, held: scan.held })
   }
   noteForForgetting(turn, participant, scan)
   turn.effects.push({
@@ -68,6 +97,18 @@ export function receiveHeld(
       unsettled: participant.foreign.length > 0 || holdsInquired(turn, participant),
     },
   })
+}
+
+/** At least what it takes in memory. */
+function bytesOf({ xid, cost = '' }: HeldBranch): number {
+  return HELD_OVERHEAD_BYTES + xid.length + cost.length
+}
+
+const HELD_OVERHEAD_BYTES = 64
+
+/** Votes can name them without end: beyond the bound they are no longer counted. */
+function noteForeign(turn: Turn, participant: ParticipantState, held: HeldBranch): void {
+  if (participant.foreign.length < turn.state.limits.foreignBranchesMax) participant.foreign.push(held)
 }
 
 function holdsInquired(turn: Turn, participant: ParticipantState): boolean {
@@ -93,8 +134,9 @@ function noteForForgetting(
 /** One branch that a participant holds, by a scan or by a vote that nobody waited for. */
 export function findHeld(turn: Turn, participant: ParticipantState, held: HeldBranch): void {
   const parts = tryParseXid(held.xid)
-  if (parts === undefined || standingOf(turn.state, parts) !== 'issued') {
-    participant.foreign = [...participant.foreign, held]
+  const standing = parts === undefined ? 'foreign' : standingOf(turn.state, parts)
+  if (standing === 'foreign' || standing === 'not_issued') {
+    noteForeign(turn, participant, held)
     return
   }
   const xid = held.xid as Xid
@@ -105,6 +147,7 @@ export function findHeld(turn: Turn, participant: ParticipantState, held: HeldBr
       for: 'held',
       participant: participant.name,
       prepareTimeMs: held.prepareTimeMs,
+      logSeenTimeMs: held.logSeenTimeMs,
     })
     return
   }
@@ -125,9 +168,11 @@ export function classifyHeld(
 ): void {
   const participant = participantOf(turn, purpose.participant)
   const transaction = turn.state.transactions.get(xid)
-  if (participant.link === undefined || participant.owed.has(xid)) return
-  // It has broken its pledge of this branch, which is recorded: telling it again would record it again.
-  if (turn.state.heuristics.has(heuristicKey(xid, participant.name))) return
+  if (!isReachable(participant) || participant.owed.has(xid)) return
+  // It has broken its pledge of this branch, which is recorded: it is told again when a person asks for it.
+  const broken = turn.state.heuristics.get(heuristicKey(xid, participant.name))
+  if (broken !== undefined && broken.withoutVote !== true) return
+  if (kept !== undefined && isAcknowledged(kept, participant.name)) return
   if (transaction !== undefined && transaction.phase !== 'ended') return
   if (kept !== undefined || transaction !== undefined) {
     const commits = transaction?.decision === 'commit' || kept?.record.type === 'decision'
@@ -135,8 +180,10 @@ export function classifyHeld(
     return
   }
   const parts = present(tryParseXid(xid), 'an issued xid is well-formed')
-  if (isForgotten(turn.state, parts) || isHeuristic(turn, xid) || isSuperseded(turn.state)) {
-    participant.foreign = [...participant.foreign, { xid, prepareTimeMs: purpose.prepareTimeMs }]
+  const mayNotPresume = isInherited(turn.state, parts) || isForgotten(turn.state, parts)
+  if (mayNotPresume || isHeuristic(turn, xid) || isSuperseded(turn.state)) {
+    const { prepareTimeMs, logSeenTimeMs } = purpose
+    noteForeign(turn, participant, { xid, prepareTimeMs, logSeenTimeMs })
     return
   }
   inquire(turn, participant, xid, purpose.prepareTimeMs)
@@ -149,7 +196,7 @@ function isHeuristic(turn: Turn, xid: Xid): boolean {
 }
 
 /** Delivers a decision for which no transaction is in memory. */
-function tellHeld(
+export function tellHeld(
   turn: Turn,
   participant: ParticipantState,
   xid: Xid,
@@ -193,7 +240,7 @@ function inquire(turn: Turn, participant: ParticipantState, xid: Xid, prepareTim
 }
 
 function askEvidence(turn: Turn, participant: ParticipantState, xid: Xid): void {
-  if (participant.link === undefined) return
+  if (!isReachable(participant)) return
   turn.effects.push({
     type: 'send',
     participant: participant.name,
@@ -207,25 +254,59 @@ export function receiveEvidence(
   message: Extract<ParticipantMessage, { type: 'evidence_answer' }>,
 ): void {
   const inquiry = turn.state.inquiries.get(message.xid)
-  // It couldn't look: that says nothing, and the grace is waited out for it as for one that is away.
-  if (inquiry === undefined || message.evidence === 'none') return
-  if (!inquiry.awaiting.delete(participant.name)) return
-  if (message.evidence === 'witness_committed') {
-    turn.state.inquiries.delete(message.xid)
-    recordHeuristic(turn, {
-      type: 'heuristic',
-      xid: message.xid,
-      participant: participant.name,
-      ended: 'commit',
-      evidence: message.evidence,
-      message:
-        'it committed, and the log has no decision of it: the log lost one, or a person committed by hand; ' +
-        `left prepared at: ${[...inquiry.holders.keys()].join(', ')}`,
-      timeMs: turn.now.wallMs,
-    })
+  if (inquiry === undefined) {
+    if (message.evidence === 'witness_committed') takeBackPresumption(turn, participant, message)
     return
   }
-  conclude(turn, inquiry)
+  // It couldn't look: that says nothing, and the grace is waited out for it as for one that is away.
+  if (message.evidence === 'none') return
+  if (message.evidence === 'witness_committed') {
+    // Also of one that is known to hold it: a person may have committed it there since.
+    turn.state.inquiries.delete(message.xid)
+    inquiry.holders.delete(participant.name)
+    recordWitness(turn, participant, message, [...inquiry.holders.keys()])
+    return
+  }
+  if (inquiry.awaiting.delete(participant.name)) conclude(turn, inquiry)
+}
+
+/** The grace was over before its answer came: who has not acknowledged the abort is told it no more. */
+function takeBackPresumption(
+  turn: Turn,
+  participant: ParticipantState,
+  message: Extract<ParticipantMessage, { type: 'evidence_answer' }>,
+): void {
+  const left = [...turn.state.participants.values()].filter(({ owed }) => {
+    const abort = owed.get(message.xid)
+    return abort !== undefined && abort.transaction === undefined && abort.verb === 'abort'
+  })
+  if (left.length === 0) return
+  for (const holder of left) settle(turn, holder, message.xid)
+  recordWitness(
+    turn,
+    participant,
+    message,
+    left.map(({ name }) => name),
+  )
+}
+
+function recordWitness(
+  turn: Turn,
+  participant: ParticipantState,
+  { xid, evidence }: Extract<ParticipantMessage, { type: 'evidence_answer' }>,
+  left: readonly string[],
+): void {
+  recordHeuristic(turn, {
+    type: 'heuristic',
+    xid,
+    participant: participant.name,
+    ended: 'commit',
+    evidence,
+    message:
+      'it committed, and the log has no decision of it: the log lost one, or a person committed by hand; ' +
+      (left.length === 0 ? 'who holds it prepared is away' : `left prepared at: ${left.join(', ')}`),
+    timeMs: turn.now.wallMs,
+  })
 }
 
 function conclude(turn: Turn, inquiry: Inquiry): void {
@@ -235,17 +316,17 @@ function conclude(turn: Turn, inquiry: Inquiry): void {
   if (isSuperseded(turn.state)) return
   for (const [name, prepareTimeMs] of inquiry.holders) {
     const holder = participantOf(turn, name)
-    if (holder.link === undefined || holder.owed.has(inquiry.xid)) continue
+    if (!isReachable(holder) || holder.owed.has(inquiry.xid)) continue
     tellHeld(turn, holder, inquiry.xid, 'abort', prepareTimeMs)
   }
 }
 
-/** A participant went away with questions unanswered: it is asked again when it scans next, or not waited for. */
+/**
+ * A participant went away with questions unanswered: it is asked again when it scans next, or not waited for. What was
+ * asked on behalf of a holder that is gone is still heard: its witness may be away when the holder is back.
+ */
 export function askedLost(turn: Turn, name: string): void {
   for (const inquiry of turn.state.inquiries.values()) inquiry.holders.delete(name)
-  for (const inquiry of turn.state.inquiries.values()) {
-    if (inquiry.holders.size === 0) turn.state.inquiries.delete(inquiry.xid)
-  }
 }
 
 /** A participant is back: what is still to be asked of it. */

@@ -2,15 +2,29 @@
 
 import { decideAbort } from './deciding.ts'
 import { notDelivered } from './delivering.ts'
-import { askAgain, askedLost } from './holding.ts'
+import { askAgain, askedLost, lookFailed } from './holding.ts'
 import type { ParticipantIdentity } from './messages.ts'
 import { isHandedOver, participantLost, readOutcome } from './one-phase.ts'
 import type { ParticipantState, Turn } from './state.ts'
 import { newParticipant, participantOf } from './state.ts'
 
 export function openLink(turn: Turn, identity: ParticipantIdentity, link: number): void {
-  const participant = turn.state.participants.get(identity.name) ?? newParticipant(identity.name)
-  turn.state.participants.set(identity.name, participant)
+  const { participants, limits } = turn.state
+  const participant = participants.get(identity.name) ?? newParticipant(identity.name)
+  if (!participants.has(identity.name) && participants.size >= limits.participantsMax) {
+    const reason = `there are ${participants.size} participants, and participantsMax is ${limits.participantsMax}: attach under a name that is known`
+    dismiss(turn, participant, link, reason)
+    signalDown(turn, participant, reason)
+    return
+  }
+  participants.set(identity.name, participant)
+  if (turn.state.barred) {
+    // Each opening raises the epoch: whoever let this one in would take it for the newest, and lock the right log out.
+    const reason = turn.state.failure?.message ?? ''
+    dismiss(turn, participant, link, reason)
+    signalDown(turn, participant, reason)
+    return
+  }
   if (isImpostor(participant, identity)) {
     const reason =
       `participant "${identity.name}" is bound to resource ${participant.resourceId}, and this is ` +
@@ -70,9 +84,14 @@ export function admitted(turn: Turn, name: string, link: number): void {
   participant.link = link
   turn.effects.push({ type: 'welcome', participant: name, link })
   turn.effects.push({ type: 'recovery', participant: name, signal: { type: 'link_up' } })
+  if (participant.pause === undefined) catchUp(turn, participant)
+}
+
+/** What has waited until it may be spoken to again. */
+export function catchUp(turn: Turn, participant: ParticipantState): void {
   askAgain(turn, participant)
   for (const xid of participant.forgets.splice(0)) {
-    turn.effects.push({ type: 'send', participant: name, message: { type: 'forget', xid } })
+    turn.effects.push({ type: 'send', participant: participant.name, message: { type: 'forget', xid } })
   }
 }
 
@@ -99,6 +118,7 @@ export function cutLink(turn: Turn, participant: ParticipantState, reason: strin
 function dropLink(turn: Turn, participant: ParticipantState, reason: string): void {
   participant.link = undefined
   participant.scan = undefined
+  lookFailed(turn, participant, reason)
   for (const [xid, owed] of participant.owed) {
     notDelivered(turn, participant, owed, reason)
     participant.troubled.add(xid)

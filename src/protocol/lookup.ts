@@ -1,26 +1,43 @@
 /**
- * What a log answers when it is asked for an xid, in this order: its record; active; not issued yet, or of
- * another log or an unknown epoch: unknown; at or below `forgottenThrough`: unknown, forgotten; else aborted,
+ * What a log answers when it is asked for an xid, in this order: its record (a restored log has some of the xids of the
+ * log that it was copied from); active; not issued yet, or of another log or an unknown epoch: unknown; at or below `forgottenThrough`: unknown, forgotten; else aborted,
  * by presumption (I6).
  */
 import { PledgedError } from '../base/errors.ts'
 import type { Xid, XidParts } from '../base/ids.ts'
 import { compareXids, parseXid } from '../base/ids.ts'
+import type { Limits } from '../base/limits.ts'
 import { guarded } from './admission.ts'
 import type { FindPurpose, GetEvent, NamedEvent } from './events.ts'
-import type { KeptTransaction } from './records.ts'
+import type { HeldBranch } from './messages.ts'
+import type { HeuristicRecord, KeptTransaction } from './records.ts'
 import type { TransactionView } from './requests.ts'
 import type { ProtocolState, Turn } from './state.ts'
 import { isSuperseded } from './superseding.ts'
-import { viewOf, viewOfKept, viewWithoutRecord } from './view.ts'
+import { viewOf, viewOfBroken, viewOfKept, viewWithoutRecord } from './view.ts'
 
-export type Standing = 'issued' | 'foreign' | 'not_issued'
+/** inherited: of a log that this one was restored from. A record counts, and nothing is presumed without one. */
+export type Standing = 'issued' | 'inherited' | 'foreign' | 'not_issued'
 
 /** Whether this log could have issued the xid. */
 export function standingOf(state: ProtocolState, parts: XidParts): Standing {
+  if (isInherited(state, parts)) return 'inherited'
   if (parts.logId !== state.logId || !state.epochs.has(parts.epoch)) return 'foreign'
   if (parts.epoch === state.epoch && parts.sequence >= state.nextSequence) return 'not_issued'
   return 'issued'
+}
+
+export function isInherited({ restored }: ProtocolState, { logId }: XidParts): boolean {
+  return restored !== undefined && restored.logIds.includes(logId)
+}
+
+/** A coordinator shows itself at each scan; one that has not for several of them is taken for dead. */
+export function isLiving(
+  { logSeenTimeMs }: HeldBranch,
+  { logLivingMs }: Pick<Limits, 'logLivingMs'>,
+  nowWallMs: number,
+): boolean {
+  return logSeenTimeMs !== undefined && nowWallMs - logSeenTimeMs < logLivingMs
 }
 
 export function isForgotten(
@@ -30,11 +47,12 @@ export function isForgotten(
   return state.forgottenThrough !== undefined && compareXids(parts, state.forgottenThrough) <= 0
 }
 
-/** The xid, if this log has issued it; throws MALFORMED_XID, FOREIGN_XID or XID_NOT_FOUND. */
+/** The xid, if this log has issued it, or may have its record; throws MALFORMED_XID, FOREIGN_XID or XID_NOT_FOUND. */
 export function issuedHere(state: ProtocolState, text: string): Xid {
   const parts = parseXid(text)
   switch (standingOf(state, parts)) {
     case 'issued':
+    case 'inherited':
       return text as Xid
     case 'foreign':
       throw new PledgedError(
@@ -108,9 +126,20 @@ export function answerFound(
   turn.effects.push({ type: 'reply', replyTo, transaction, replayed })
 }
 
-function withoutRecord(state: ProtocolState, xid: Xid): TransactionView {
-  if (isForgotten(state, parseXid(xid))) return viewWithoutRecord(xid, 'unknown')
+/** Of an xid that the log has no decision of. */
+export function withoutRecord(state: ProtocolState, xid: Xid): TransactionView {
+  const broken: HeuristicRecord[] = []
+  for (const record of state.heuristics.values()) if (record.xid === xid) broken.push(record)
+  // A witness speaks against the presumption: nobody knows (R4, I7).
+  if (broken.length > 0) return viewOfBroken(xid, broken)
+  const parts = parseXid(xid)
+  if (isInherited(state, parts)) return viewWithoutRecord(xid, 'unknown', inheritedMessage(state, parts))
+  if (isForgotten(state, parts)) return viewWithoutRecord(xid, 'unknown')
   // A newer copy of this log may have its decision (R11).
   if (isSuperseded(state)) return viewWithoutRecord(xid, 'unknown', state.failure?.message)
   return viewWithoutRecord(xid, 'aborted')
+}
+
+function inheritedMessage({ logId }: ProtocolState, parts: XidParts): string {
+  return `of log ${parts.logId}, from a backup of which this log, ${logId}, was restored without a record of it: that log may have decided it later`
 }

@@ -18,7 +18,7 @@ import {
   postDecision,
   stopVoting,
 } from './deciding.ts'
-import { notDelivered, owe, recordHeuristic, sendVerb, settle, trouble } from './delivering.ts'
+import { endAgainst, notDelivered, owe, sendVerb, settle, trouble } from './delivering.ts'
 import type { AppendToken } from './effects.ts'
 import { endTransaction } from './ending.ts'
 import type { ParticipantMessage, Vote } from './messages.ts'
@@ -104,7 +104,7 @@ export function readOutcome(turn: Turn, transaction: Transaction, reason: AbortR
 }
 
 /** Whoever waits is told "unknown" where the participant can't be asked for as long as a vote may take. */
-export function answerInTime(turn: Turn, transaction: Transaction): void {
+function answerInTime(turn: Turn, transaction: Transaction): void {
   turn.state.deadlines.set(transaction, turn.now.monotonicMs + turn.state.limits.prepareTimeoutMs)
 }
 
@@ -208,15 +208,8 @@ function committed(turn: Turn, transaction: Transaction, branch: Branch): void {
 }
 
 /** A participant that committed what it was not allowed to commit. The others end as they must; a person is told. */
-export function committedUnasked(
-  turn: Turn,
-  participant: ParticipantState,
-  transaction: Transaction,
-  branch: Branch,
-): void {
-  branch.state = 'heuristic_committed'
-  transaction.heuristic = true
-  recordHeuristic(turn, {
+export function committedUnasked(turn: Turn, participant: ParticipantState, transaction: Transaction): void {
+  endAgainst(turn, transaction, {
     type: 'heuristic',
     xid: transaction.xid,
     participant: participant.name,

@@ -2,8 +2,18 @@
  * What the log remembers. Only a decision is forced for its own sake; the others ride along with the next
  * forced write, unless said otherwise. An xid without a decision record is aborted, by presumption.
  */
-import type { Xid } from '../base/ids.ts'
+import type { LogId, Xid } from '../base/ids.ts'
 import type { Evidence, Verb } from './messages.ts'
+
+/**
+ * A restored log has an id of its own, and the records of the log that it was copied from. What those say is true;
+ * nothing is presumed of that log's other xids, since it may have gone on after the copy was made.
+ */
+export interface Restoration {
+  /** The log that was copied, the one that it had been restored from itself, and so on. */
+  readonly logIds: readonly LogId[]
+  readonly timeMs: number
+}
 
 /** The name under which a client may ask again; scoped to the caller's identity. */
 export interface RequestRef {
@@ -84,6 +94,8 @@ export interface HeuristicRecord {
   readonly evidence: Evidence
   readonly message: string
   readonly timeMs: number
+  /** R15: an operator committed before this branch had voted. How it ends is still to be seen. */
+  readonly withoutVote?: boolean | undefined
 }
 
 /** A known participant (R9) and the resource that its name is bound to (R10). Forced before its first prepare. */
@@ -106,6 +118,64 @@ export interface OperatorRecord {
   readonly timeMs: number
 }
 
+/** I1: a person has looked at what these participants broke. It is reported no more, and may be forgotten. */
+export interface AcknowledgementRecord {
+  readonly type: 'acknowledgement'
+  readonly xid: Xid
+  readonly participants: readonly string[]
+  readonly who: string
+  readonly why: string
+  readonly timeMs: number
+}
+
+/** The participant is gone for ever: its acknowledgement is waited for no longer (XA's forget). */
+export interface BranchForgottenRecord {
+  readonly type: 'branch_forgotten'
+  readonly xid: Xid
+  readonly participant: string
+  readonly who: string
+  readonly why: string
+  readonly timeMs: number
+}
+
+/** The latest one of a participant counts. */
+export interface PauseRecord {
+  readonly type: 'pause'
+  readonly participant: string
+  readonly paused: boolean
+  readonly who: string
+  readonly why: string
+  readonly timeMs: number
+}
+
+export const OPERATOR_ACTIONS = [
+  'resolve_transaction',
+  'retry_transaction',
+  'acknowledge_transaction',
+  'forget_branch',
+  'pause_participant',
+  'resume_participant',
+] as const
+export type OperatorAction = (typeof OPERATOR_ACTIONS)[number]
+
+/**
+ * What an operator did, for people. It is written with the record that has the effect, and outlives it: the
+ * newest of them are kept when the transaction is long forgotten.
+ */
+export interface AuditRecord {
+  readonly type: 'audit'
+  readonly action: OperatorAction
+  /** The xid; of another log, too. Empty: no transaction. */
+  readonly subject: string
+  /** Empty: none. */
+  readonly participant: string
+  readonly who: string
+  readonly why: string
+  /** What came of it, in words. */
+  readonly result: string
+  readonly timeMs: number
+}
+
 export type LogRecord =
   | DecisionRecord
   | OnePhaseRecord
@@ -115,6 +185,10 @@ export type LogRecord =
   | ParticipantRecord
   | OperatorRecord
   | SupersededRecord
+  | AcknowledgementRecord
+  | BranchForgottenRecord
+  | PauseRecord
+  | AuditRecord
 
 /** Why a transaction aborted. */
 export const ABORT_CAUSES = [
@@ -134,5 +208,21 @@ export type AbortCause = (typeof ABORT_CAUSES)[number]
 export interface KeptTransaction {
   readonly record: DecisionRecord | AbortedRecord
   readonly end?: EndRecord | undefined
+  /** Acknowledged ones as well. */
   readonly heuristics: readonly HeuristicRecord[]
+  readonly acknowledgements: readonly AcknowledgementRecord[]
+  readonly branchesForgotten: readonly BranchForgottenRecord[]
+}
+
+/** Whether somebody has acknowledged what this participant broke. */
+export function isAcknowledged(
+  kept: Pick<KeptTransaction, 'acknowledgements'>,
+  participant: string,
+): boolean {
+  return kept.acknowledgements.some(({ participants }) => participants.includes(participant))
+}
+
+/** The broken pledges that nobody has acknowledged. */
+export function unacknowledged(kept: KeptTransaction): readonly HeuristicRecord[] {
+  return kept.heuristics.filter(({ participant }) => !isAcknowledged(kept, participant))
 }

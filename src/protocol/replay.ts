@@ -19,19 +19,28 @@ export function replay(opened: Replay, limits: Limits): ProtocolState {
     participant.keepsWitnesses = record.keepsWitnesses
     state.participants.set(record.name, participant)
   }
+  for (const record of opened.pauses) {
+    const participant = state.participants.get(record.participant)
+    if (participant !== undefined) participant.pause = record
+  }
   for (const record of opened.heuristics) {
     state.heuristics.set(heuristicKey(record.xid, record.participant), record)
   }
-  for (const record of opened.unended) restore(state, record)
+  const forgotten = new Set(
+    opened.branchesForgotten.map((record) => heuristicKey(record.xid, record.participant)),
+  )
+  for (const record of opened.unended) restore(state, record, forgotten)
   for (const record of opened.handedOver) restoreHandedOver(state, record)
-  if (opened.superseded !== undefined) state.failure = supersededBy(opened.superseded)
+  if (opened.superseded !== undefined) {
+    state.failure = supersededBy(opened.superseded)
+    state.barred = true
+  }
   return state
 }
 
 /** Whether it committed, only its participant knows: it is asked by an abort (R17). */
 function restoreHandedOver(state: ProtocolState, record: OnePhaseRecord): void {
   const transaction = restored(record)
-  transaction.request = record.request
   transaction.phase = 'handed_over'
   transaction.answerLost = true
   transaction.cause = 'participant_lost'
@@ -49,7 +58,7 @@ function restoreHandedOver(state: ProtocolState, record: OnePhaseRecord): void {
 
 function restored(record: DecisionRecord | OnePhaseRecord): Transaction {
   const { epochNumber, sequence } = present(tryParseXid(record.xid), 'a record has a well-formed xid')
-  return newTransaction({
+  const transaction = newTransaction({
     xid: record.xid,
     epochNumber,
     sequence,
@@ -57,12 +66,16 @@ function restored(record: DecisionRecord | OnePhaseRecord): Transaction {
     createTimeMs: record.createTimeMs,
     traceparent: record.traceparent ?? '',
   })
+  transaction.request = record.request
+  return transaction
 }
 
-/** Recovery switches on what is persisted: a decision without an end is owed to every branch that isn't broken. */
-function restore(state: ProtocolState, record: DecisionRecord): void {
+/**
+ * Recovery switches on what is persisted: a decision without an end is owed to every branch that isn't broken, or
+ * given up.
+ */
+function restore(state: ProtocolState, record: DecisionRecord, forgotten: ReadonlySet<string>): void {
   const transaction = restored(record)
-  transaction.request = record.request
   transaction.recorded = true
   transaction.phase = 'committing'
   transaction.decision = 'commit'
@@ -71,7 +84,10 @@ function restore(state: ProtocolState, record: DecisionRecord): void {
     { timeMs: record.createTimeMs, participant: '', kind: 'begun', message: '' },
     { timeMs: record.decideTimeMs, participant: '', kind: 'decided', message: 'commit' },
   )
-  for (const name of record.branches) restoreBranch(state, transaction, name)
+  for (const name of record.branches) {
+    if (forgotten.has(heuristicKey(record.xid, name))) transaction.branches.push(newBranch(name, 'forgotten'))
+    else restoreBranch(state, transaction, name)
+  }
   for (const name of record.readOnly) transaction.branches.push(newBranch(name, 'read_only'))
   state.transactions.set(transaction.xid, transaction)
   if (record.request !== undefined) {
@@ -85,10 +101,10 @@ function restoreBranch(state: ProtocolState, transaction: Transaction, name: str
   const branch = newBranch(name, 'committing')
   branch.vote = { vote: 'yes' }
   transaction.branches.push(branch)
-  if (broken !== undefined) {
+  if (broken !== undefined) transaction.heuristic = true
+  if (broken !== undefined && broken.withoutVote !== true) {
     branch.state = broken.ended === 'commit' ? 'heuristic_committed' : 'heuristic_aborted'
     branch.evidence = broken.evidence
-    transaction.heuristic = true
     return
   }
   transaction.unacknowledged += 1

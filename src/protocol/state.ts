@@ -13,11 +13,15 @@ import type { Now, ReplyTo } from './events.ts'
 import type { Evidence, HeldBranch, Verb, Vote } from './messages.ts'
 import type {
   AbortCause,
+  AuditRecord,
+  BranchForgottenRecord,
   DecisionRecord,
   HeuristicRecord,
   OnePhaseRecord,
   ParticipantRecord,
+  PauseRecord,
   RequestRef,
+  Restoration,
   SupersededRecord,
 } from './records.ts'
 import { RequestIndex } from './request-index.ts'
@@ -110,6 +114,7 @@ export interface Owed {
 export interface Scan {
   readonly startedMs: number
   readonly held: HeldBranch[]
+  heldBytes: number
   /** Branches that ended while the scan ran: the pages may still show them. */
   readonly endedMeanwhile: Set<string>
 }
@@ -133,7 +138,11 @@ export interface ParticipantState {
   /** Those among `owed` that recovery delivers. */
   readonly troubled: Set<Xid>
   scan: Scan | undefined
-  foreign: readonly HeldBranch[]
+  /** Somebody waits for what the scan under way finds. */
+  looked: boolean
+  /** By an operator: it is sent no new work, and recovery leaves it alone. */
+  pause: PauseRecord | undefined
+  foreign: HeldBranch[]
   /** Ended transactions whose witness may go, for a participant that is away. */
   forgets: Xid[]
   /** It has shown, since the present candidate of forgetting was named, that it holds nothing at or below it. */
@@ -154,6 +163,8 @@ export interface ProtocolState {
   readonly epoch: Epoch
   readonly epochNumber: number
   readonly epochs: ReadonlySet<Epoch>
+  /** Undefined: this log was not restored from a backup. */
+  readonly restored: Restoration | undefined
   forgottenThrough: XidPosition | undefined
   forgetCandidate: { readonly through: XidPosition; readonly namedMs: number } | undefined
   nextSequence: number
@@ -163,11 +174,15 @@ export interface ProtocolState {
   readonly inquiries: Map<Xid, Inquiry>
   /** Unacknowledged, by xid and participant. */
   readonly heuristics: Map<string, HeuristicRecord>
+  /** What operators did, as far as it is kept; oldest first. */
+  readonly audit: AuditRecord[]
   /** Of votes that are missing and of owners that are idle. */
   readonly deadlines: Deadlines<Transaction>
   /** Of those that wait for completion. */
   readonly waiterDeadlines: Deadlines<Waiter>
   failure: PledgedError | undefined
+  /** It was known to be superseded when it was opened (R11). */
+  barred: boolean
   draining: boolean
   committed: number
   aborted: number
@@ -178,11 +193,15 @@ export interface Replay {
   readonly logId: LogId
   readonly epoch: Epoch
   readonly epochs: readonly Epoch[]
+  readonly restored?: Restoration | undefined
   readonly forgottenThrough?: XidPosition | undefined
   readonly unended: readonly DecisionRecord[]
   readonly handedOver: readonly OnePhaseRecord[]
   readonly superseded?: SupersededRecord | undefined
   readonly heuristics: readonly HeuristicRecord[]
+  readonly branchesForgotten: readonly BranchForgottenRecord[]
+  readonly pauses: readonly PauseRecord[]
+  readonly audit: readonly AuditRecord[]
   readonly participants: readonly ParticipantRecord[]
   readonly keepsRequests: boolean
 }
@@ -201,6 +220,7 @@ export function emptyState(replay: Replay, limits: Limits): ProtocolState {
     epoch: replay.epoch,
     epochNumber: epochNumber(replay.epoch),
     epochs: new Set(replay.epochs),
+    restored: replay.restored,
     forgottenThrough: replay.forgottenThrough,
     forgetCandidate: undefined,
     nextSequence: 1,
@@ -209,9 +229,11 @@ export function emptyState(replay: Replay, limits: Limits): ProtocolState {
     requests: new RequestIndex(limits.requestsRememberedMax, replay.keepsRequests),
     inquiries: new Map(),
     heuristics: new Map(),
+    audit: [...replay.audit],
     deadlines: new Deadlines(),
     waiterDeadlines: new Deadlines(),
     failure: undefined,
+    barred: false,
     draining: false,
     committed: 0,
     aborted: 0,
@@ -275,6 +297,8 @@ export function newParticipant(name: string): ParticipantState {
     owed: new Map(),
     troubled: new Set(),
     scan: undefined,
+    looked: false,
+    pause: undefined,
     foreign: [],
     forgets: [],
     clearOfCandidate: false,
@@ -288,6 +312,11 @@ export function participantOf(turn: Turn, name: string): ParticipantState {
 /** The participant's share of a transaction, if it has one. */
 export function branchAt(transaction: Transaction | undefined, participant: string): Branch | undefined {
   return transaction?.branches.find((branch) => branch.participant === participant)
+}
+
+/** Whether recovery may speak to it now. */
+export function isReachable(participant: ParticipantState): boolean {
+  return participant.link !== undefined && participant.pause === undefined
 }
 
 export function heuristicKey(xid: Xid, participant: string): string {

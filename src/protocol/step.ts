@@ -15,7 +15,7 @@
  *   superseding.ts a log that turns out to be an old copy (R11)
  *   holding.ts     what participants hold prepared, and presumption
  *   lookup.ts      what the log answers when it is asked for an xid
- *   operator.ts    an operator's decision (R15)
+ *   operators/     what operators do (R15)
  *   forgetting.ts  retention (R9) and witnesses (R5)
  */
 import { unreachable } from '../base/assert.ts'
@@ -32,11 +32,13 @@ import type { Effect } from './effects.ts'
 import { endReplayed } from './ending.ts'
 import type { Event, Now } from './events.ts'
 import { considerForgetting, releaseEnded } from './forgetting.ts'
-import { classifyHeld, receiveEvidence, receiveHeld, scanFailed, startScan } from './holding.ts'
+import { classifyHeld, look, receiveEvidence, receiveHeld, scanFailed, startScan } from './holding.ts'
 import { closeLink, openLink } from './links.ts'
 import { answerFound, getTransaction } from './lookup.ts'
 import { waitForOutcomes } from './one-phase.ts'
-import { resolveTransaction } from './operator.ts'
+import { sweepAcknowledged } from './operators/acknowledge.ts'
+import { operate } from './operators/index.ts'
+import { keepPauses } from './operators/pause.ts'
 import type { ProtocolState, Turn } from './state.ts'
 import { admissionRefused } from './superseding.ts'
 import { drainExpired, startDrain, tick } from './time.ts'
@@ -63,6 +65,7 @@ function dispatch(turn: Turn, event: Event): void {
       return appendFailed(turn, event.token, event.failure)
     case 'replayed':
       waitForOutcomes(turn)
+      keepPauses(turn)
       return endReplayed(turn)
     case 'tick':
       return tick(turn)
@@ -74,19 +77,20 @@ function dispatch(turn: Turn, event: Event): void {
       return abortTransaction(turn, event.replyTo, event.request)
     case 'get':
       return getTransaction(turn, event)
-    case 'resolve':
-      return resolveTransaction(turn, event)
+    case 'operator':
+      return operate(turn, event)
     case 'request_found':
       return requestFound(turn, event.asked, event.kept)
     case 'transaction_found':
-      if (event.purpose.for === 'answer') return answerFound(turn, event.xid, event.purpose, event.kept)
-      return classifyHeld(turn, event.xid, event.purpose, event.kept)
+      return found(turn, event)
     case 'link_opened':
       return openLink(turn, event.identity, event.link)
     case 'link_closed':
       return closeLink(turn, event.participant, event.link, event.reason)
     case 'scan':
       return startScan(turn, event.participant)
+    case 'look':
+      return look(turn, event.participant)
     case 'deliver':
       return deliverOwed(turn, event.participant)
     case 'expired':
@@ -97,6 +101,19 @@ function dispatch(turn: Turn, event: Event): void {
       return drainExpired(turn)
     default:
       return unreachable(event)
+  }
+}
+
+function found(turn: Turn, { xid, purpose, kept }: Extract<Event, { type: 'transaction_found' }>): void {
+  switch (purpose.for) {
+    case 'answer':
+      return answerFound(turn, xid, purpose, kept)
+    case 'held':
+      return classifyHeld(turn, xid, purpose, kept)
+    case 'sweep':
+      return sweepAcknowledged(turn, kept)
+    default:
+      return unreachable(purpose)
   }
 }
 

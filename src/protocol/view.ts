@@ -1,7 +1,7 @@
 /** Transactions as clients and operators see them. */
 import type { Xid } from '../base/ids.ts'
-import type { KeptTransaction } from './records.ts'
-import type { BranchView, Outcome, TransactionState, TransactionView } from './requests.ts'
+import { type HeuristicRecord, type KeptTransaction, unacknowledged } from './records.ts'
+import type { BranchView, Outcome, TimelineEvent, TransactionState, TransactionView } from './requests.ts'
 import type { Branch, Transaction } from './state.ts'
 
 export function viewOf(transaction: Transaction): TransactionView {
@@ -69,23 +69,15 @@ function viewOfBranch(branch: Branch): BranchView {
 
 /** An ended transaction, from what the log kept of it. */
 export function viewOfKept(kept: KeptTransaction): TransactionView {
-  const { record, end, heuristics } = kept
+  const { record, end, heuristics, branchesForgotten } = kept
   const commits = record.type === 'decision'
   const endTimeMs = commits ? end?.endTimeMs : record.endTimeMs
   const branchOf = (participant: string): BranchView => {
-    const broken = heuristics.find((other) => other.participant === participant)
-    const kind =
-      broken === undefined
-        ? undefined
-        : broken.ended === 'commit'
-          ? 'heuristic_committed'
-          : 'heuristic_aborted'
-    return {
-      participant,
-      state: kind ?? (commits ? 'committed' : 'aborted'),
-      attempts: 0,
-      evidence: broken?.evidence ?? 'none',
-    }
+    const broken = heuristics.find((other) => other.participant === participant && other.withoutVote !== true)
+    if (broken !== undefined) return viewOfBrokenBranch(broken)
+    const isForgotten = branchesForgotten.some((other) => other.participant === participant)
+    const state = isForgotten ? 'forgotten' : commits ? 'committed' : 'aborted'
+    return { participant, state, attempts: 0, evidence: 'none' }
   }
   return {
     xid: record.xid,
@@ -101,7 +93,7 @@ export function viewOfKept(kept: KeptTransaction): TransactionView {
         state: 'read_only' as const,
       })),
     ],
-    heuristic: heuristics.length > 0,
+    heuristic: unacknowledged(kept).length > 0,
     requestId: record.request?.requestId ?? '',
     attempt: record.request?.attempt ?? 0,
     createTimeMs: record.createTimeMs,
@@ -112,10 +104,25 @@ export function viewOfKept(kept: KeptTransaction): TransactionView {
   }
 }
 
-function timelineOf({ record, end, heuristics }: KeptTransaction): TransactionView['timeline'] {
+function timelineOf(kept: KeptTransaction): TransactionView['timeline'] {
+  const { record, end, heuristics, acknowledgements, branchesForgotten } = kept
   const commits = record.type === 'decision'
   const endTimeMs = commits ? end?.endTimeMs : record.endTimeMs
   const whole = { participant: '', message: '' }
+  const operators = [
+    ...branchesForgotten.map(({ timeMs, participant, who, why }) => ({
+      timeMs,
+      participant,
+      kind: 'operator' as const,
+      message: `given up by ${who}: ${why}`,
+    })),
+    ...acknowledgements.map(({ timeMs, who, why }) => ({
+      ...whole,
+      timeMs,
+      kind: 'operator' as const,
+      message: `acknowledged by ${who}: ${why}`,
+    })),
+  ]
   return [
     { ...whole, timeMs: record.createTimeMs, kind: 'begun' },
     {
@@ -124,14 +131,34 @@ function timelineOf({ record, end, heuristics }: KeptTransaction): TransactionVi
       kind: 'decided',
       message: commits ? 'commit' : `abort: ${record.message}`,
     },
-    ...heuristics.map(({ timeMs, participant, message }) => ({
-      timeMs,
-      participant,
-      kind: 'broken' as const,
-      message,
-    })),
+    ...heuristics.map(brokenEvent),
+    ...operators,
     ...(endTimeMs === undefined ? [] : [{ ...whole, timeMs: endTimeMs, kind: 'ended' as const }]),
   ]
+}
+
+function brokenEvent({ timeMs, participant, message }: HeuristicRecord): TimelineEvent {
+  return { timeMs, participant, kind: 'broken', message }
+}
+
+function viewOfBrokenBranch({ participant, ended, evidence }: HeuristicRecord): BranchView {
+  const state = ended === 'commit' ? 'heuristic_committed' : 'heuristic_aborted'
+  return { participant, state, attempts: 0, evidence }
+}
+
+/** A transaction of which the log has broken pledges, and nothing else. */
+export function viewOfBroken(xid: Xid, broken: readonly HeuristicRecord[]): TransactionView {
+  return {
+    ...viewWithoutRecord(
+      xid,
+      'unknown',
+      'the log has no decision of it, and a participant says that it committed',
+    ),
+    branches: broken.map(viewOfBrokenBranch),
+    heuristic: true,
+    createTimeMs: Math.min(...broken.map(({ timeMs }) => timeMs)),
+    timeline: broken.map(brokenEvent),
+  }
 }
 
 /** An xid without a record: what may be said of it, and why. */

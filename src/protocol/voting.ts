@@ -7,7 +7,7 @@ import type { Vote } from './messages.ts'
 import { committedUnasked, handOver, isHandedOver, mayHandOver, receiveOnePhaseVote } from './one-phase.ts'
 import type { BranchWork } from './requests.ts'
 import type { Branch, ParticipantState, Transaction, Turn } from './state.ts'
-import { branchAt, newBranch, note, participantOf } from './state.ts'
+import { branchAt, isReachable, newBranch, note, participantOf } from './state.ts'
 
 export function prepareBranches(
   turn: Turn,
@@ -17,14 +17,13 @@ export function prepareBranches(
 ): void {
   transaction.branches = work.map((branch) => newBranch(branch.participant, 'enlisted'))
   transaction.phase = 'preparing'
-  const lost = work.find((branch) => participantOf(turn, branch.participant).link === undefined)
+  const lost = work
+    .map(({ participant }) => participantOf(turn, participant))
+    .find((other) => !isReachable(other))
   if (lost !== undefined) {
     // Nothing was sent yet: this abort owes nobody anything.
-    decideAbort(turn, transaction, {
-      cause: 'participant_lost',
-      message: `participant "${lost.participant}" is not connected`,
-      retryable: true,
-    })
+    const message = `participant "${lost.name}" is ${lost.pause === undefined ? 'not connected' : `paused: ${lost.pause.why}`}`
+    decideAbort(turn, transaction, { cause: 'participant_lost', message, retryable: true })
     return
   }
   const [only] = work
@@ -77,7 +76,7 @@ export function receiveVote(turn: Turn, participant: ParticipantState, xid: Xid,
       })
       return
     case 'committed':
-      committedUnasked(turn, participant, transaction, branch)
+      committedUnasked(turn, participant, transaction)
       decideAbort(turn, transaction, {
         cause: 'vote_no',
         message: `participant "${participant.name}" committed on its own`,
@@ -114,7 +113,7 @@ function answerLateVote(
   branch.vote ??= vote
   if (vote.vote === 'no') return
   if (vote.vote === 'committed') {
-    committedUnasked(turn, participant, transaction, branch)
+    committedUnasked(turn, participant, transaction)
     return
   }
   note(turn, transaction, 'voted', participant.name, 'yes, after the abort')

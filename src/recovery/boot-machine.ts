@@ -2,8 +2,9 @@
  * The boot machine: lock, open, fence, checkpoint, replay, then serve. Nobody is let in before replay is done,
  * and a step that fails ends in `refused`: a coordinator that can't trust its log must not answer.
  */
-import { assign, initialTransition, setup, transition } from 'xstate'
+import { assign, setup } from 'xstate'
 import { assert } from '../base/assert.ts'
+import { pureMachine } from './pure-transition.ts'
 
 export type BootState =
   | 'locking'
@@ -42,8 +43,10 @@ const machine = setup({
   },
 })
 
+const { initial, transition } = pureMachine(machine)
+
 export class Boot {
-  #snapshot = initialTransition(machine)[0]
+  #snapshot = initial(undefined)[0]
 
   get state(): BootState {
     return this.#snapshot.value as BootState
@@ -57,7 +60,7 @@ export class Boot {
   /** Steps come in their order: one that is skipped is a bug of the log, and nothing is served. */
   send(event: BootEvent): void {
     const before = this.state
-    this.#snapshot = transition(machine, this.#snapshot, event)[0]
+    this.#snapshot = transition(this.#snapshot, event)[0]
     const moved = this.state !== before || event.type === 'lock'
     assert(moved, `the opening skipped a step: ${event.type} while ${before}`)
   }

@@ -3,14 +3,16 @@
  *
  *   away -> reconnecting -> scanning (what do you hold prepared?) -> delivering -> settled
  *
- * backing off when it can't, quarantined when another resource answers to its name. It is driven by xstate's
+ * backing off when it can't, quarantined when another resource answers to its name, paused while an operator wants
+ * it to be left alone. It is driven by xstate's
  * pure transition(): events in, actions as data out, time as an event. A transaction that meets no fault never
  * gets here. While a participant is in trouble one scan is its single probe; when the scan succeeds everything
  * that is owed goes out at once.
  */
-import { assign, initialTransition, setup, transition } from 'xstate'
+import { assign, type SnapshotFrom, setup } from 'xstate'
 import { defaultLimits, type Limits } from '../base/limits.ts'
 import type { RecoverySignal } from '../protocol/effects.ts'
+import { pureMachine } from './pure-transition.ts'
 
 export type ParticipantRecoveryState =
   | 'away'
@@ -20,6 +22,7 @@ export type ParticipantRecoveryState =
   | 'settled'
   | 'backing_off'
   | 'quarantined'
+  | 'paused'
 
 export type ParticipantRecoveryEvent =
   | RecoverySignal
@@ -59,7 +62,10 @@ const machine = setup({
     events: {} as ParticipantRecoveryEvent,
     input: {} as { dials: boolean; limits: RecoveryLimits } | undefined,
   },
-  guards: { dials: ({ context }) => context.dials },
+  guards: {
+    dials: ({ context }) => context.dials,
+    isUp: ({ event }) => event.type === 'resumed' && event.up,
+  },
   actions: {
     // Carried out by whoever drives the machine.
     dial: () => {},
@@ -81,7 +87,7 @@ const machine = setup({
   id: 'participant',
   context: ({ input }) => ({ ...(input ?? NO_INPUT), failures: 0, lastError: '', cleanScans: 0 }),
   initial: 'reconnecting',
-  on: { link_down: { target: '.away', actions: 'failed' } },
+  on: { link_down: { target: '.away', actions: 'failed' }, paused: '.paused' },
   states: {
     reconnecting: {
       entry: 'dial',
@@ -97,6 +103,7 @@ const machine = setup({
       on: {
         link_up: 'scanning',
         timer: { guard: 'dials', target: 'reconnecting' },
+        retry: { guard: 'dials', target: 'reconnecting' },
         impostor: { target: 'quarantined', actions: 'failed' },
       },
     },
@@ -121,20 +128,35 @@ const machine = setup({
       on: {
         link_up: { target: 'scanning', actions: 'unclean' },
         timer: 'scanning',
+        retry: 'scanning',
         owed: 'delivering',
         delivery_failed: { target: 'backing_off', actions: 'failed' },
       },
     },
     backing_off: {
       entry: { type: 'schedule', params: ({ context }) => ({ delayMs: backoffMs(context) }) },
-      on: { link_up: 'scanning', timer: 'scanning' },
+      on: { link_up: 'scanning', timer: 'scanning', retry: 'scanning' },
     },
     quarantined: {
       entry: { type: 'schedule', params: ({ context }) => ({ delayMs: context.limits.backoffMaxMs }) },
-      on: { link_up: 'scanning', timer: { guard: 'dials', target: 'reconnecting' } },
+      on: {
+        link_up: 'scanning',
+        timer: { guard: 'dials', target: 'reconnecting' },
+        retry: { guard: 'dials', target: 'reconnecting' },
+      },
+    },
+    // Nothing moves it but the operator; its links come and go meanwhile.
+    paused: {
+      on: {
+        link_down: {},
+        paused: {},
+        resumed: [{ guard: 'isUp', target: 'scanning' }, { target: 'reconnecting' }],
+      },
     },
   },
 })
+
+const { initial, transition } = pureMachine(machine)
 
 /** Exponential from the second failure on, capped. */
 function backoffMs({ failures, limits }: Context): number {
@@ -146,12 +168,12 @@ function scanDelayMs({ cleanScans, limits }: Context): number {
 }
 
 export class ParticipantRecovery {
-  #snapshot: ReturnType<typeof initialTransition<typeof machine>>[0]
+  #snapshot: SnapshotFrom<typeof machine>
   readonly #first: readonly ParticipantRecoveryAction[]
 
   /** `dials`: the coordinator dials this participant; otherwise it waits for it to dial in. */
   constructor(options: { readonly dials: boolean; readonly limits: RecoveryLimits }) {
-    const [snapshot, actions] = initialTransition(machine, options)
+    const [snapshot, actions] = initial(options)
     this.#snapshot = snapshot
     this.#first = asData(actions, options.dials)
   }
@@ -164,13 +186,18 @@ export class ParticipantRecovery {
     return this.#snapshot.context.lastError
   }
 
+  /** In a row, since it was last well. */
+  get failures(): number {
+    return this.#snapshot.context.failures
+  }
+
   /** What the initial state asks for. */
   start(): readonly ParticipantRecoveryAction[] {
     return this.#first
   }
 
   send(event: ParticipantRecoveryEvent): readonly ParticipantRecoveryAction[] {
-    const [snapshot, actions] = transition(machine, this.#snapshot, event)
+    const [snapshot, actions] = transition(this.#snapshot, event)
     this.#snapshot = snapshot
     return asData(actions, snapshot.context.dials)
   }

@@ -3,7 +3,10 @@
  * does: a lost answer is asked for again under the same name; the retry of an aborted attempt is the next one.
  */
 import type { BranchWork, RequestName, WaitFor } from '../protocol/requests.ts'
+import { EarlyPledge } from './early-pledge.ts'
 import type { Said } from './observations.ts'
+import { isTransient } from './refusals.ts'
+import type { Resource } from './resource.ts'
 import type { CallRequest, Reply, Wire } from './wire.ts'
 import type { World } from './world.ts'
 
@@ -13,6 +16,7 @@ export type ClientKind =
   | 'begin_commit'
   | 'begin_abort'
   | 'commit_then_abort'
+  | 'early_pledge'
 
 export interface ClientPlan {
   readonly kind: ClientKind
@@ -36,6 +40,7 @@ export class Client {
   readonly plan: ClientPlan
   readonly #world: World
   readonly #wire: Wire
+  readonly #resources: readonly Resource[]
   readonly #xids = new Set<string>()
   #outcome: ClientOutcome = 'unknown'
   #attempt = 1
@@ -43,10 +48,17 @@ export class Client {
   #xid: string | undefined
   #settled = false
 
-  constructor(world: World, wire: Wire, plan: ClientPlan) {
-    this.#world = world
-    this.#wire = wire
-    this.plan = plan
+  constructor(options: {
+    readonly world: World
+    readonly wire: Wire
+    readonly plan: ClientPlan
+    /** What it can reach by connections of its own. */
+    readonly resources: readonly Resource[]
+  }) {
+    this.#world = options.world
+    this.#wire = options.wire
+    this.plan = options.plan
+    this.#resources = options.resources
   }
 
   get outcome(): ClientOutcome {
@@ -63,7 +75,8 @@ export class Client {
   }
 
   get isNamed(): boolean {
-    return this.plan.kind !== 'execute_unnamed' && this.plan.kind !== 'begin_abort'
+    const { kind } = this.plan
+    return kind !== 'execute_unnamed' && kind !== 'begin_abort' && kind !== 'early_pledge'
   }
 
   start(): void {
@@ -114,6 +127,12 @@ export class Client {
     const { kind, caller } = this.plan
     if (this.#world.fails('owner_silent', 'client')) {
       this.#world.tally.crash('client')
+      return
+    }
+    if (kind === 'early_pledge') {
+      const [world, wire, resources] = [this.#world, this.#wire, this.#resources]
+      const told = (other: Said): void => this.#told(other)
+      new EarlyPledge({ world, wire, resources, plan: this.plan, xid: said.xid, told }).run()
       return
     }
     this.#later(0.1, 30, () => {
@@ -224,18 +243,4 @@ export class Client {
     if (!this.#settled || !this.#world.random.chance(0.3)) return
     this.#later(0, 400, () => this.ask())
   }
-}
-
-const TRANSIENT = new Set([
-  'UNAVAILABLE',
-  'STARTING',
-  'DRAINING',
-  'LOG_UNWRITABLE',
-  'LOG_UNREADABLE',
-  'LIMIT_REACHED',
-  'UNKNOWN_PARTICIPANT',
-])
-
-function isTransient(code: string): boolean {
-  return TRANSIENT.has(code)
 }

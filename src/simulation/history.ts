@@ -1,15 +1,20 @@
 /** One history: faults for a while, then healing, then everybody asks, then the checkers judge. */
 import { messageOf } from '../base/errors.ts'
 import type { Break } from './breaks/index.ts'
-import { type FinishedHistory, violationsOf } from './checkers/index.ts'
+import { type FinishedHistory, type Left, violationsOf } from './checkers/index.ts'
 import { Client } from './client.ts'
 import { CoordinatorProcess } from './coordinator-process.ts'
+import { countRecoveryIn } from './coverage/index.ts'
+import { exceptionsIn } from './exceptions.ts'
+import { leftInCore } from './memory.ts'
 import type { Observed } from './observations.ts'
+import { Operator } from './operator.ts'
 import { ParticipantProcess } from './participant-process.ts'
 import { drawPlan, type HistoryPlan } from './plan.ts'
 import { SeededRandom } from './seeded-random.ts'
 import type { Tally } from './tally.ts'
 import { strike } from './timed-faults.ts'
+import type { Process } from './virtual-time.ts'
 import { Wire } from './wire.ts'
 import { World } from './world.ts'
 
@@ -29,13 +34,15 @@ export interface HistoryResult {
 const HEALING_MS_MAX = 5_000
 const SETTLING_MS = 25
 const HEALING_SLICE_MS = 20
+const EMPTYING_SLICE_MS = 5
 /** Owners that are silent run into their timeouts meanwhile, and clients give up. */
-const HEALING_MS_MIN = 100
+const HEALING_MS_MIN = 40
 
 export async function runHistory(options: HistoryOptions): Promise<HistoryResult> {
   const random = new SeededRandom(options.seed, options.index)
   const plan = drawPlan(random)
   const world = new World({ random, tally: options.tally, enabled: plan.enabled })
+  countRecoveryIn(options.tally)
   const history = new History(world, plan, options.broken)
   try {
     await history.run()
@@ -51,6 +58,8 @@ class History {
   readonly #coordinator: CoordinatorProcess
   readonly #participants: readonly ParticipantProcess[]
   readonly #clients: readonly Client[]
+  readonly #operator: Operator
+  readonly #wire: Wire
   #unanswered = 0
 
   constructor(world: World, plan: HistoryPlan, broken: Break | undefined) {
@@ -68,8 +77,12 @@ class History {
         }),
     )
     this.#coordinator.participants = this.#participants
-    const wire = new Wire(world, this.#coordinator)
-    this.#clients = plan.clients.map((client) => new Client(world, wire, client))
+    this.#operator = new Operator(world, this.#coordinator)
+    this.#wire = new Wire(world, this.#coordinator, broken?.slips ?? {})
+    const resources = this.#participants.map(({ resource }) => resource)
+    this.#clients = plan.clients.map(
+      (client) => new Client({ world, wire: this.#wire, plan: client, resources }),
+    )
   }
 
   async run(): Promise<void> {
@@ -77,15 +90,23 @@ class History {
     this.#coordinator.start()
     for (const participant of this.#participants) participant.start()
     for (const client of this.#clients) time.after(client.plan.startMs, () => client.start())
-    const parties = { world: this.#world, coordinator: this.#coordinator, participants: this.#participants }
+    const parties = {
+      world: this.#world,
+      coordinator: this.#coordinator,
+      participants: this.#participants,
+      operator: this.#operator,
+    }
     for (const { kind, atMs } of this.#plan.timedFaults) time.after(atMs, () => strike(parties, kind))
     await time.run(this.#plan.activeMs)
     this.#world.heal()
+    this.#coordinator.heal()
     await time.run(time.nowMs + HEALING_MS_MIN)
     await this.#quiet()
     await this.#ask()
     await this.#quiet()
+    await this.#emptied()
     this.#count()
+    this.#countExceptions()
   }
 
   async finished(): Promise<FinishedHistory> {
@@ -104,10 +125,22 @@ class History {
         inDoubt: status.inDoubt,
         heuristics: status.heuristics,
         forgottenThrough: disk.forgottenThrough,
+        left: this.#left(),
       },
       pledgeMarginMs: this.#plan.limits.pledgeMarginMs,
+      orphanGraceMs: this.#plan.limits.orphanGraceMs,
       unanswered: this.#unanswered,
     }
+  }
+
+  #left(): readonly Left[] {
+    const { serving } = this.#coordinator
+    const ofCore = serving?.state === undefined ? [] : leftInCore(serving.state)
+    const calls = serving === undefined ? 0 : this.#wire.overdueAt(serving.process)
+    const left = [...ofCore, { of: 'calls', count: calls }]
+    for (const participant of this.#participants)
+      left.push({ of: 'links too many', count: participant.openLinks - 1 })
+    return left.filter(({ count }) => count > 0)
   }
 
   /** Until everything has ended, or for so long that it never will. */
@@ -116,17 +149,35 @@ class History {
     const giveUpMs = time.nowMs + HEALING_MS_MAX
     while (time.nowMs < giveUpMs) {
       if (this.#settled() && (await this.#unfinished()) === 0) return
+      this.#operator.resumeAll()
       await time.run(time.nowMs + HEALING_SLICE_MS)
     }
   }
 
+  /** Applications that gave up long ago may still leave something behind for a while. */
+  async #emptied(): Promise<void> {
+    const { time } = this.#world
+    const giveUpMs = time.nowMs + HEALING_MS_MAX
+    while (this.#left().length > 0 && time.nowMs < giveUpMs) await time.run(time.nowMs + EMPTYING_SLICE_MS)
+  }
+
   #settled(): boolean {
     const { status } = this.#coordinator
-    if (status === undefined || status.inDoubt > 0 || status.inFlight > 0) return false
-    if (status.participants.some(({ up }) => !up)) return false
+    if (status === undefined || status.inDoubt > 0 || status.inFlight > 0 || status.draining) return false
+    // What is being written may fail yet, and whoever watches the daemon would start it again amid the questions.
+    if (status.logFailure?.code === 'LOG_UNWRITABLE' || this.#coordinator.disk.unsyncedBatches > 0)
+      return false
+    if (this.#processes.some((process) => process.pausedUntilMs > this.#world.time.nowMs)) return false
+    if (status.participants.some(({ up, pause }) => !up || pause !== undefined)) return false
     return this.#participants.every(({ resource }) =>
-      [...resource.live.prepared.keys()].every((xid) => this.#world.isForeign(xid)),
+      [...resource.live.prepared.keys()].every(
+        (xid) => this.#world.isForeign(xid) || this.#world.isByHand(xid),
+      ),
     )
+  }
+
+  get #processes(): Process[] {
+    return [this.#coordinator, ...this.#participants].flatMap(({ process }) => process ?? [])
   }
 
   async #unfinished(): Promise<number> {
@@ -153,6 +204,16 @@ class History {
     await time.run(time.nowMs + HEALING_MS_MAX, () => this.#unanswered === 0)
     // What was written last reaches the disk.
     await time.run(time.nowMs + SETTLING_MS)
+  }
+
+  #countExceptions(): void {
+    const { tally, recorder } = this.#world
+    for (const [exception, count] of exceptionsIn(
+      recorder.observed,
+      this.#participants,
+      this.#coordinator.disk,
+    ))
+      tally.except(exception, count)
   }
 
   #count(): void {

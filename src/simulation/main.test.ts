@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { extname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
@@ -27,6 +28,43 @@ describe('simulate', () => {
     )
   })
 
+  it('replays one history with its trace, step by step', () => {
+    const { status, lines } = run('--seed', '7', '--only', '3')
+    expect(status).toBe(0)
+    expect(lines[0]).toMatch(/^\s+\d+\.\d{3} \{"type":/)
+    expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ seed: 7, histories: 1 })
+  })
+
+  it('stops when its time is over, and names the seed that it drew', () => {
+    const { status, stderr, lines } = run('--seconds', '2')
+    const summary = JSON.parse(lines.at(-1) ?? '') as { seed: number; violations: number }
+    expect(status).toBe(0)
+    expect(stderr).toContain(`seed ${summary.seed}`)
+    expect(summary.violations).toBe(0)
+  })
+
+  it('ends with what ran when it is interrupted', async () => {
+    const child = spawn(process.execPath, [MAIN, '--histories', '1000000'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let stdout = ''
+    child.stdout.on('data', (text: Buffer) => {
+      stdout += text.toString()
+    })
+    // It has announced its seed: from then on it listens.
+    child.stderr.once('data', () => child.kill('SIGINT'))
+    const [code] = (await once(child, 'close')) as [number]
+    expect(code).toBe(130)
+    expect(JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '')).toMatchObject({ violations: 0 })
+  })
+
+  it('shows what was reached, and what was not', () => {
+    const { status, lines } = run('--seed', '7', '--histories', '20', '--coverage')
+    expect(status).toBe(0)
+    expect(lines.join('\n')).toMatch(/\d+ {2}event vote yes @ preparing\n/)
+    expect(lines.join('\n')).toMatch(/not reached, and nothing says why: \d+/)
+  })
+
   it('lists the breaks, one a line', () => {
     const { status, lines } = run('--break', 'list')
     expect(status).toBe(0)
@@ -36,6 +74,7 @@ describe('simulate', () => {
 
   it.each([
     [['--frequency', '3'], /--frequency/],
+    [['--seconds', '1.5'], /--seconds is "1.5": expected a whole number/],
     [['--histories', 'many'], /--histories is "many": expected a whole number/],
     [['--break', 'nothing'], /there is no break "nothing": see --break list/],
   ])('refuses %j with a sentence and 64', (flags, sentence) => {

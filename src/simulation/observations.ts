@@ -5,6 +5,7 @@
 import type { Epoch, LogId } from '../base/ids.ts'
 import type { StoredRecord } from '../log/stored-record.ts'
 import type { CoordinatorMessage, ParticipantMessage, Verb } from '../protocol/messages.ts'
+import type { OperatorRequest } from '../protocol/operators/index.ts'
 import type { AbortCause } from '../protocol/records.ts'
 import type { BranchState, Outcome, TransactionState } from '../protocol/requests.ts'
 import type { VirtualTime } from './virtual-time.ts'
@@ -57,6 +58,9 @@ export type Observation =
   /** Left the coordinator; reached the coordinator. */
   | { readonly type: 'sent'; readonly participant: string; readonly message: CoordinatorMessage }
   | { readonly type: 'heard'; readonly participant: string; readonly message: ParticipantMessage }
+  /** Between a participant and a coordinator on an old copy of the log; each as it left (R11). */
+  | { readonly type: 'sent_by_copy'; readonly participant: string; readonly message: CoordinatorMessage }
+  | { readonly type: 'said_to_copy'; readonly participant: string; readonly message: ParticipantMessage }
   /** Left the participant. */
   | { readonly type: 'said'; readonly participant: string; readonly message: ParticipantMessage }
   /** On the stable storage of a participant. */
@@ -79,12 +83,37 @@ export type Observation =
       readonly xid: string
       readonly ended: Verb
     }
+  /** A prepare waits at its participant until another transaction lets go of what it needs; it waits no more (R13). */
+  | {
+      readonly type: 'waits' | 'waited'
+      readonly participant: string
+      readonly xid: string
+      readonly holder: string
+    }
+  /** An application prepared a branch over its own connection; it took it back (R12). */
+  | {
+      readonly type: 'prepared_early' | 'rolled_back_early'
+      readonly participant: string
+      readonly xid: string
+    }
   | { readonly type: 'called'; readonly call: Call }
   /** Left the coordinator; reached the client. */
   | { readonly type: 'answered'; readonly call: Call; readonly said: Said }
+  /** By a coordinator on an old copy of its log; `isFoundOut`: a participant has told it so (R11). */
+  | {
+      readonly type: 'answered_by_copy'
+      readonly call: Call
+      readonly said: Said
+      readonly isFoundOut: boolean
+    }
   | { readonly type: 'told'; readonly call: Call; readonly said: Said }
   | { readonly type: 'refused'; readonly call: Call; readonly code: string; readonly message: string }
+  /** An operator asked for it; it was done, or refused. */
+  | { readonly type: 'ordered' | 'order_carried_out'; readonly request: OperatorRequest }
+  | { readonly type: 'order_refused'; readonly request: OperatorRequest; readonly message: string }
   | { readonly type: 'fault'; readonly kind: string; readonly party: string }
+  /** Another resource under the participant's name got further than to its door (R10). */
+  | { readonly type: 'impostor'; readonly participant: string; readonly met: 'admitted' | 'told something' }
   /** Production code threw where it must not. */
   | { readonly type: 'bug'; readonly message: string }
   | { readonly type: 'phase'; readonly phase: 'healing' | 'asking' }

@@ -3,14 +3,16 @@
  * waiting to be dialled, killed and started again.
  */
 import type { CrashPoints } from '../base/crash-points.ts'
+import { messageOf } from '../base/errors.ts'
 import type { Limits } from '../base/limits.ts'
-import type { CoordinatorMessage } from '../protocol/messages.ts'
+import type { CoordinatorMessage, ParticipantIdentity } from '../protocol/messages.ts'
 import { ParticipantHost } from '../sdk/participant/host.ts'
 import type { HostSession } from '../sdk/participant/session.ts'
 import type { Dialer, LinkListener, Welcome } from '../transport/link.ts'
-import { ModelParticipant, type Slips } from './model-participant.ts'
+import { ModelParticipant } from './model-participant.ts'
 import { Resource } from './resource.ts'
 import { type FarEnd, SimLink } from './sim-link.ts'
+import type { Slips } from './slips.ts'
 import type { Process } from './virtual-time.ts'
 import type { World } from './world.ts'
 
@@ -22,7 +24,8 @@ export interface Reachable {
 
 export interface ParticipantPlan {
   readonly name: string
-  readonly link: 'attached' | 'dialled'
+  /** called: it is dialled, and each message is a call of its own. */
+  readonly link: 'attached' | 'dialled' | 'called'
   readonly resource: 'embedded' | 'server'
   readonly keepsWitnesses: boolean
   /** It commits an only branch at once (R17). */
@@ -63,7 +66,9 @@ export class ParticipantProcess {
       name: plan.name,
       kind: plan.resource,
       keepsWitnesses: plan.keepsWitnesses,
+      syncs: !world.fails('resource_unsynced', plan.name),
     })
+    if (!this.resource.syncs) world.time.after(world.random.between(20, 120), () => this.resource.mend())
   }
 
   get process(): Process | undefined {
@@ -73,7 +78,7 @@ export class ParticipantProcess {
   start(): void {
     if (this.#life !== undefined) return
     const world = this.#world
-    const process = world.newProcess()
+    const process = world.newProcess(this.plan.name)
     const { pledgeTtlMs, name } = this.plan
     const participant = new ModelParticipant({
       world,
@@ -109,6 +114,18 @@ export class ParticipantProcess {
     time.after(random.chance(0.8) ? random.between(2, 40) : random.between(40, 250), () => this.start())
   }
 
+  /** Those that neither end has given up. */
+  get openLinks(): number {
+    return this.#links.filter(({ open }) => open).length
+  }
+
+  /** In one direction nothing gets through for a while. */
+  stallLink(towards: 'coordinator' | 'participant', forMs: number): boolean {
+    const link = this.#links.findLast((other) => other.open)
+    link?.stall(towards, forMs)
+    return link !== undefined
+  }
+
   cutLink(): boolean {
     const link = this.#links.findLast((other) => other.open)
     link?.cut()
@@ -116,19 +133,17 @@ export class ParticipantProcess {
   }
 
   /** For a participant that the coordinator dials. */
-  dialer(coordinator: Process): Dialer {
+  dialer(coordinator: Process, reachable: () => Reachable): Dialer {
     return {
       name: this.plan.name,
       dial: (_listener, failed) => {
         coordinator.after(this.#world.travelMs(this.plan.name), () => {
           const life = this.#life
-          const reachable = this.#findCoordinator()
-          if (reachable?.process !== coordinator) return
           if (life === undefined || this.#world.fails('dial_failed', this.plan.name)) {
             coordinator.after(this.#world.random.between(0.1, 10), () => failed('connection refused'))
             return
           }
-          this.#open(life, reachable)
+          this.#open(life, reachable(), failed)
         })
       },
       close: async () => {},
@@ -143,12 +158,13 @@ export class ParticipantProcess {
         this.#attachAfter(this.#world.random.between(5, 30))
         return
       }
-      this.#open(life, coordinator)
+      this.#open(life, coordinator, () => this.#attachAfter(this.#world.random.between(5, 30)))
     })
   }
 
-  #open(life: Life, { process, listener }: Reachable): void {
-    void life.host.describe().then((identity) => {
+  /** `refused`: its resource is not fit to take part. */
+  #open(life: Life, { process, listener }: Reachable, refused: (reason: string) => void): void {
+    const introduce = (identity: ParticipantIdentity): void => {
       if (!life.process.alive || !process.alive) return
       const link = new SimLink({
         world: this.#world,
@@ -157,10 +173,14 @@ export class ParticipantProcess {
         farEnd: this.#farEnd(life),
         coordinator: process,
         participant: life.process,
+        calls: this.plan.link === 'called',
       })
       this.#links = this.#links.filter((other) => other.open)
       this.#links.push(link)
       listener.opened(link)
+    }
+    life.host.describe().then(introduce, (error: unknown) => {
+      if (life.process.alive && process.alive) refused(messageOf(error))
     })
   }
 
@@ -179,9 +199,9 @@ export class ParticipantProcess {
     }
   }
 
-  /** The coordinator died: its links end. */
-  coordinatorDied(): void {
-    for (const link of this.#links) link.partyDied()
+  /** A coordinator died: its links end. */
+  coordinatorDied(process: Process): void {
+    for (const link of this.#links) if (link.coordinator === process) link.partyDied()
   }
 
   #crashPoints(process: Process): CrashPoints {

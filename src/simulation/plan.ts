@@ -10,6 +10,7 @@ import {
 } from './fault-kinds.ts'
 import type { ParticipantPlan } from './participant-process.ts'
 import type { SeededRandom } from './seeded-random.ts'
+import { encodeWork } from './work.ts'
 
 export interface TimedFaultPlan {
   readonly kind: TimedFault
@@ -27,7 +28,7 @@ export interface HistoryPlan {
 }
 
 export function drawPlan(random: SeededRandom): HistoryPlan {
-  const activeMs = random.between(100, 500)
+  const activeMs = random.between(60, 260)
   const limits = drawLimits(random)
   const participants = drawParticipants(random, limits)
   // A third of the histories have few faults: the protocol gets further there.
@@ -54,7 +55,7 @@ export function drawPlan(random: SeededRandom): HistoryPlan {
 function drawLimits(random: SeededRandom): Limits {
   return {
     ...defaultLimits,
-    transactionsInFlightMax: random.pick([3, 8, 100]),
+    transactionsInFlightMax: random.pick([3, 100, 100]),
     appendBatchRecordsMax: random.pick([1, 3, 100]),
     lazyAppendDelayMs: random.pick([2, 15]),
     participantConcurrencyMax: random.pick([2, 100]),
@@ -69,7 +70,7 @@ function drawLimits(random: SeededRandom): Limits {
     requestsRememberedMax: random.pick([1, 3, 100]),
     backoffMinMs: 4,
     backoffMaxMs: 40,
-    scanUnsettledMs: 25,
+    scanUnsettledMs: 40,
     scanSettledMs: random.pick([60, 120]),
     scanTimeoutMs: random.pick([30, 60]),
     scanPageSize: random.pick([1, 2, 100]),
@@ -79,7 +80,7 @@ function drawLimits(random: SeededRandom): Limits {
 function drawParticipants(random: SeededRandom, limits: Limits): ParticipantPlan[] {
   return ['ledger', 'offsets', 'sink'].slice(0, 2 + random.below(2)).map((name) => ({
     name,
-    link: random.pick(['attached', 'dialled']),
+    link: random.pick(['attached', 'dialled', 'called']),
     resource: random.pick(['embedded', 'server']),
     ...drawWitnesses(random),
     pledgeTtlMs: limits.pledgeMarginMs + random.between(0, 15),
@@ -102,6 +103,7 @@ const KINDS: readonly ClientKind[] = [
   'begin_commit',
   'begin_abort',
   'commit_then_abort',
+  'early_pledge',
 ]
 
 function drawClients(
@@ -109,25 +111,30 @@ function drawClients(
   activeMs: number,
   participants: readonly ParticipantPlan[],
 ): ClientPlan[] {
-  const count = 3 + random.below(12)
+  const count = 2 + random.below(7)
+  // In a crowd transactions meet, and wait for one another (R13).
+  const isCrowd = random.chance(0.15)
+  const keys = isCrowd ? 1 + random.below(2) : random.pick([5, 20])
+  const startMs = () => (isCrowd ? activeMs / 3 + random.between(0, 3) : random.between(0, activeMs))
   return Array.from({ length: count }, (_, index) => {
-    const branchShare = random.pick([0.75, 0.75, 0.2])
+    const branchShare = isCrowd ? 0.9 : random.pick([0.75, 0.75, 0.2])
     const branches = participants
       .filter(() => random.chance(branchShare))
-      .map(({ name }) => ({ participant: name, work: new TextEncoder().encode(`key-${random.below(20)}`) }))
+      .map(({ name }) => ({ participant: name, work: drawWork(random, keys) }))
     return {
       kind: random.pick(KINDS),
       caller: random.pick(['processor', 'batch']),
       requestId: `request-${index}`,
-      startMs: random.between(0, activeMs),
-      branches:
-        branches.length > 0
-          ? branches
-          : [{ participant: 'ledger', work: new TextEncoder().encode('key-alone') }],
+      startMs: startMs(),
+      branches: branches.length > 0 ? branches : [{ participant: 'ledger', work: drawWork(random, keys) }],
       waitFor: random.chance(0.25) ? 'completion' : 'decision',
       deadlineInMs: random.chance(0.3) ? random.between(15, 150) : undefined,
       prepareTimeoutMs: random.chance(0.3) ? random.between(10, 60) : undefined,
       idleTimeoutMs: random.chance(0.3) ? random.between(15, 100) : undefined,
     }
   })
+}
+
+function drawWork(random: SeededRandom, keys: number): Uint8Array {
+  return encodeWork({ key: `key-${random.below(keys)}`, endsItself: random.chance(0.02) })
 }

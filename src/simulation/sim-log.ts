@@ -9,6 +9,13 @@ import type { World } from './world.ts'
 const PARTY = 'log'
 
 export function newLog(world: World, process: Process, disk: SimDisk): Log {
+  const failureOfSync = () => {
+    // Nothing of the batch was written.
+    if (disk.isFull) return new PledgedError('LOG_UNWRITABLE', 'no space left on the device')
+    if (world.fails('sync_failed', PARTY))
+      return new PledgedError('LOG_UNWRITABLE', 'the disk failed to sync')
+    return undefined
+  }
   const log = new MemoryLog({
     disk,
     random: world.random,
@@ -16,17 +23,15 @@ export function newLog(world: World, process: Process, disk: SimDisk): Log {
     sync: (complete) => {
       const slow = world.fails('sync_slow', PARTY)
       const tookMs = slow ? world.random.between(10, 60) : world.random.between(0.2, 3)
-      const failure = world.fails('sync_failed', PARTY)
-        ? new PledgedError('LOG_UNWRITABLE', 'the disk failed to sync')
-        : undefined
+      const failure = failureOfSync()
       process.after(tookMs, () => complete(failure))
     },
   })
-  return mortal(world, process, log)
+  return mortal(world, process, disk, log)
 }
 
 /** What a dead process asked for does not happen, and what it waited for does not come. */
-function mortal(world: World, process: Process, log: MemoryLog): Log {
+function mortal(world: World, process: Process, disk: SimDisk, log: MemoryLog): Log {
   // A slow look-up sees what was answered meanwhile, as the port demands.
   const looked = async <Found>(look: () => Promise<Found>): Promise<Found> => {
     await delayed(process, world.fails('lookup_slow', PARTY) ? world.random.between(1, 25) : 0)
@@ -36,7 +41,11 @@ function mortal(world: World, process: Process, log: MemoryLog): Log {
     return look()
   }
   return {
-    open: (onStage) => log.open(onStage),
+    open: async (onStage) => {
+      disk.lock(process)
+      disk.verify()
+      return await log.open(onStage)
+    },
     append: (records, done) => {
       if (process.alive) log.append(records, (failure) => (process.alive ? done(failure) : undefined))
     },

@@ -1,4 +1,4 @@
-/** Many histories from one seed, until a violation is found. */
+/** Histories from one seed, one after another, until a violation is found. */
 import type { Break } from './breaks/index.ts'
 import { runHistory } from './history.ts'
 import type { Observed } from './observations.ts'
@@ -7,6 +7,8 @@ import { Tally } from './tally.ts'
 export interface SimulationOptions {
   readonly seed: number
   readonly histories: number
+  /** The first of them; 0 unless said otherwise. */
+  readonly from?: number | undefined
   /** Runs this history alone. */
   readonly only?: number | undefined
   readonly broken?: Break | undefined
@@ -28,18 +30,22 @@ export interface Simulation {
 }
 
 export async function simulate(options: SimulationOptions): Promise<Simulation> {
-  const { seed, broken } = options
+  const { seed, broken, only, from = 0 } = options
   const tally = new Tally()
-  const first = options.only ?? 0
-  const end = options.only === undefined ? options.histories : options.only + 1
+  const first = only ?? from
+  const end = only === undefined ? from + options.histories : only + 1
   let observed: readonly Observed[] = []
   for (let index = first; index < end; index += 1) {
     const result = await runHistory({ seed, index, broken, tally })
+    tally.histories += 1
     observed = result.observed
     if (result.violations.length === 0) continue
-    const replay = `npm run simulate -- --seed ${seed} --only ${index}${broken ? ` --break ${broken.name}` : ''}`
-    const failure = { index, violations: result.violations, replay }
-    return { histories: index - first + 1, tally, failure, observed }
+    const failure = { index, violations: result.violations, replay: replayOf(seed, index, broken) }
+    return { histories: tally.histories, tally, failure, observed }
   }
-  return { histories: end - first, tally, failure: undefined, observed }
+  return { histories: tally.histories, tally, failure: undefined, observed }
+}
+
+function replayOf(seed: number, index: number, broken: Break | undefined): string {
+  return `npm run simulate -- --seed ${seed} --only ${index}${broken ? ` --break ${broken.name}` : ''}`
 }

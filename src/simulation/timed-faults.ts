@@ -1,13 +1,18 @@
 /** The faults that come at a moment of their own, carried out. */
-import { drawEpoch, drawLogId, type Epoch, formatXid, type LogId } from '../base/ids.ts'
+import { COORDINATOR } from './coordinator-life.ts'
 import type { CoordinatorProcess } from './coordinator-process.ts'
+import { expirePledge } from './expiry.ts'
 import type { TimedFault } from './fault-kinds.ts'
-import type { Planted } from './observations.ts'
+import { breakPledge } from './impatience.ts'
+import type { Operator } from './operator.ts'
 import type { ParticipantProcess } from './participant-process.ts'
+import { plant } from './planting.ts'
 import { SimLink } from './sim-link.ts'
+import type { Process } from './virtual-time.ts'
 import type { World } from './world.ts'
 
 export interface Parties {
+  readonly operator: Operator
   readonly world: World
   readonly coordinator: CoordinatorProcess
   readonly participants: readonly ParticipantProcess[]
@@ -15,128 +20,110 @@ export interface Parties {
 
 /** It is counted only where it could be done. */
 export function strike(parties: Parties, kind: TimedFault): void {
-  const struck = carryOut(parties, kind)
-  if (struck !== undefined) parties.world.faulted(kind, struck)
+  const { world, participants } = parties
+  const participant = world.random.pick(participants)
+  const struck = STRIKES[kind](parties, participant)
+  if (struck !== undefined) world.faulted(kind, struck)
 }
 
-/** The party that was struck. */
-function carryOut(parties: Parties, kind: TimedFault): string | undefined {
-  const { world, coordinator, participants } = parties
-  const { random } = world
-  const participant = random.pick(participants)
-  const { name } = participant.plan
-  switch (kind) {
-    case 'coordinator_killed':
-    case 'coordinator_power_lost':
-      if (coordinator.process === undefined) return undefined
-      coordinator.kill({ power: kind === 'coordinator_power_lost' })
-      return 'coordinator'
-    case 'coordinator_paused':
-      coordinator.process?.pause(random.between(5, 80))
-      return coordinator.process && 'coordinator'
-    case 'coordinator_drained':
-      if (coordinator.serving === undefined) return undefined
-      coordinator.drain()
-      return 'coordinator'
-    case 'participant_killed':
-      if (participant.process === undefined) return undefined
-      participant.kill()
-      return name
-    case 'participant_paused':
-      participant.process?.pause(random.between(5, 80))
-      return participant.process && name
-    case 'link_cut':
-      return participant.cutLink() ? name : undefined
-    case 'wall_clock_jumped':
-      world.time.jumpWall(random.between(-30, 30))
-      return 'machine'
-    case 'branch_planted':
-      return plant(parties, participant) ? name : undefined
-    case 'pledge_broken':
-      return breakPledge(parties, participant) ? name : undefined
-    case 'impostor':
-      return impersonate(parties, participant) ? name : undefined
-  }
+/** Carries it out, on that participant if on one, and says which party was struck; it may say so by itself, later. */
+type Strike = (parties: Parties, participant: ParticipantProcess) => string | undefined
+
+const LOG = 'log'
+
+const STRIKES: Readonly<Record<TimedFault, Strike>> = {
+  coordinator_killed: (parties) => killCoordinator(parties, { power: false }),
+  coordinator_power_lost: (parties) => killCoordinator(parties, { power: true }),
+  coordinator_paused: ({ world, coordinator }) => {
+    coordinator.process?.pause(world.random.between(5, 80))
+    return coordinator.process && COORDINATOR
+  },
+  coordinator_stopped: (parties) => {
+    const { process } = parties.coordinator
+    if (process !== undefined) stop(parties, process, parties.participants)
+    return process && COORDINATOR
+  },
+  coordinator_drained: ({ coordinator }) => {
+    if (coordinator.serving === undefined) return undefined
+    coordinator.drain()
+    return COORDINATOR
+  },
+  second_coordinator: ({ coordinator }) => (coordinator.startSecond() ? COORDINATOR : undefined),
+  log_copied_back: ({ coordinator }) => (coordinator.putBackCopy() ? LOG : undefined),
+  log_cloned: ({ coordinator }) => (coordinator.startClone() ? LOG : undefined),
+  log_damaged: ({ world, coordinator }) =>
+    coordinator.damageLog(1 + world.random.below(4)) ? LOG : undefined,
+  // A batch of which a part was written is none: the checksums of its frames say so (log/sqlite).
+  batch_torn: ({ coordinator }) => {
+    if (coordinator.disk.unsyncedBatches === 0 || coordinator.isOldCopy) return undefined
+    coordinator.kill({ power: true })
+    return LOG
+  },
+  disk_full: ({ world, coordinator }) => {
+    coordinator.disk.fillUp()
+    world.time.after(world.random.between(5, 120), () => coordinator.disk.freeSpace())
+    return LOG
+  },
+  wall_clock_jumped: ({ world }) => {
+    world.machineOf(COORDINATOR).jump(world.random.between(-30, 30))
+    return COORDINATOR
+  },
+  participant_killed: (_parties, participant) => {
+    if (participant.process === undefined) return undefined
+    participant.kill()
+    return participant.plan.name
+  },
+  participant_paused: ({ world }, { process, plan }) => {
+    process?.pause(world.random.between(5, 80))
+    return process && plan.name
+  },
+  participant_stopped: (parties, participant) => {
+    if (participant.process !== undefined) stop(parties, participant.process, [participant])
+    return participant.process && participant.plan.name
+  },
+  link_cut: (_parties, participant) => (participant.cutLink() ? participant.plan.name : undefined),
+  partition_one_way: ({ world: { random } }, participant) => {
+    const towards = random.pick(['coordinator', 'participant'] as const)
+    return participant.stallLink(towards, random.between(10, 150)) ? participant.plan.name : undefined
+  },
+  branch_planted: (parties, participant) => (plant(parties, participant) ? participant.plan.name : undefined),
+  impostor: (parties, participant) => (impersonate(parties, participant) ? participant.plan.name : undefined),
+  pledge_broken: (parties) => {
+    breakPledge(parties, (where) => parties.world.faulted('pledge_broken', where))
+    return undefined
+  },
+  pledge_expired: ({ world, participants }) => {
+    expirePledge(world, participants, (where) => world.faulted('pledge_expired', where))
+    return undefined
+  },
+  operator_resolved: ({ operator }) => operator.goFor('operator_resolved'),
+  operator_retried: ({ operator }) => operator.goFor('operator_retried'),
+  operator_acknowledged: ({ operator }) => operator.goFor('operator_acknowledged'),
+  operator_gave_up: ({ operator }) => operator.goFor('operator_gave_up'),
+  operator_ended_foreign: ({ operator }) => operator.goFor('operator_ended_foreign'),
+  operator_paused: ({ operator }) => operator.goFor('operator_paused'),
+  operator_compared: ({ operator }) => operator.goFor('operator_compared'),
 }
 
-const PLANTED: readonly Planted[] = [
-  'other_log',
-  'unknown_epoch',
-  'malformed',
-  'not_issued',
-  'forgotten',
-  'orphan',
-]
-
-/** Something prepared that the coordinator did not prepare in this life; only an orphan is its to end. */
-function plant(parties: Parties, participant: ParticipantProcess): boolean {
-  const { world } = parties
-  const why = world.random.pick(PLANTED)
-  const xid = plantedXid(parties, why)
-  if (xid === undefined || participant.resource.live.prepared.has(xid)) return false
-  if (participant.resource.live.witnesses.has(xid)) return false
-  participant.resource.pledge(xid, { key: `planted-${xid}`, timeMs: world.time.wallMs })
-  world.see({ type: 'planted', participant: participant.plan.name, xid, why })
-  return true
+function killCoordinator({ coordinator }: Parties, options: { readonly power: boolean }): string | undefined {
+  if (coordinator.process === undefined) return undefined
+  coordinator.kill(options)
+  return COORDINATOR
 }
 
-function plantedXid({ world, coordinator }: Parties, why: Planted): string | undefined {
-  const { random } = world
-  const { disk, status } = coordinator
-  const logId = disk.logId
-  if (status === undefined || logId === undefined) return undefined
-  const sequence = 1 + random.below(30)
-  switch (why) {
-    case 'other_log':
-      return formatXid({ logId: drawLogId(random), epoch: status.epoch, sequence })
-    case 'unknown_epoch':
-      return formatXid({ logId, epoch: unknownEpoch(status.epoch, random), sequence })
-    case 'malformed':
-      return random.pick(['', 'x'.repeat(70), `${logId}.${status.epoch}.0`, `${logId}.1`]) || 'no-xid'
-    case 'not_issued':
-      return formatXid({ logId, epoch: status.epoch, sequence: 1_000_000 + sequence })
-    case 'forgotten':
-      return forgottenXid(logId, coordinator)
-    case 'orphan':
-      return orphanXid(logId, status.epoch, coordinator)
-  }
-}
-
-function unknownEpoch(epoch: Epoch, random: World['random']): Epoch {
-  // Another opening of the same number, as a restored copy of the log makes one; or one that never was.
-  return drawEpoch(random.chance(0.5) ? Number.parseInt(epoch, 10) : 1 + random.below(20), random)
-}
-
-function forgottenXid(logId: LogId, { disk }: CoordinatorProcess): string | undefined {
-  const through = disk.forgottenThrough
-  if (through === undefined) return undefined
-  const epoch = disk.epochs.find((other) => Number.parseInt(other, 10) === through.epochNumber)
-  return epoch === undefined ? undefined : formatXid({ logId, epoch, sequence: through.sequence })
-}
-
-/** An xid of an earlier epoch that has no record, not forgotten: the log that issued it may presume. */
-function orphanXid(logId: LogId, present: Epoch, { disk }: CoordinatorProcess): string | undefined {
-  const earlier = disk.epochs.findLast((other) => other !== present)
-  if (earlier === undefined || disk.forgottenThrough !== undefined) return undefined
-  return formatXid({ logId, epoch: earlier, sequence: 900_000 })
-}
-
-/** A person grows tired of waiting, and ends a prepared branch at the resource itself. */
-function breakPledge({ world }: Parties, { plan, resource }: ParticipantProcess): boolean {
-  const xid = [...resource.durable.prepared.keys()].find(
-    (other) => !world.isPlanted(other) && resource.live.prepared.has(other),
-  )
-  if (xid === undefined || !plan.keepsWitnesses) return false
-  if (world.random.chance(0.5)) resource.commit(xid, { byHand: true })
-  else resource.abort(xid, { byHand: true })
-  return true
+/** SIGSTOP: the others give it up long before it goes on, and then all its timers fire at once. */
+function stop({ world }: Parties, process: Process, linked: readonly ParticipantProcess[]): void {
+  process.pause(world.random.between(150, 900))
+  world.time.after(world.random.between(20, 90), () => {
+    for (const participant of linked) participant.cutLink()
+  })
 }
 
 /** Another resource answers to the participant's name; it must be sent nothing at all (R10). */
 function impersonate({ world, coordinator }: Parties, participant: ParticipantProcess): boolean {
   const { name } = participant.plan
   const { reachable, disk } = coordinator
-  if (reachable === undefined || !disk.knownParticipants.has(name)) return false
+  if (reachable === undefined || coordinator.isOldCopy || !disk.knownParticipants.has(name)) return false
   const link = new SimLink({
     world,
     identity: {
@@ -148,8 +135,8 @@ function impersonate({ world, coordinator }: Parties, participant: ParticipantPr
     },
     listener: reachable.listener,
     farEnd: {
-      welcomed: () => world.see({ type: 'bug', message: `an impostor of ${name} was admitted` }),
-      received: () => world.see({ type: 'bug', message: `an impostor of ${name} was sent messages` }),
+      welcomed: () => world.see({ type: 'impostor', participant: name, met: 'admitted' }),
+      received: () => world.see({ type: 'impostor', participant: name, met: 'told something' }),
       closed: () => {},
     },
     coordinator: reachable.process,

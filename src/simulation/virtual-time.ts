@@ -13,22 +13,20 @@ interface Scheduled {
   run: (() => void) | undefined
 }
 
+const STARTED_MS = Date.UTC(2026, 0, 1)
+
 export class VirtualTime {
   readonly #heap: Scheduled[] = []
   #order = 0
   #nowMs = 0
-  #wallOffsetMs = Date.UTC(2026, 0, 1)
 
   get nowMs(): number {
     return this.#nowMs
   }
 
+  /** As a clock shows it that never errs. */
   get wallMs(): number {
-    return this.#wallOffsetMs + this.#nowMs
-  }
-
-  jumpWall(byMs: number): void {
-    this.#wallOffsetMs += byMs
+    return STARTED_MS + this.#nowMs
   }
 
   /** What belongs to a process does not happen once the process has died. Returns how to cancel it. */
@@ -43,12 +41,27 @@ export class VirtualTime {
   }
 
   /** Runs events until `untilMs`, or until `done`, which is asked after each. */
-  async run(untilMs: number, done: () => boolean = () => false): Promise<void> {
-    while (!done()) {
+  run(untilMs: number, done: () => boolean = () => false): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const turn = (): void => {
+        try {
+          if (!done() && this.#runNext(untilMs)) afterPromises(turn)
+          else resolve()
+        } catch (error) {
+          reject(error)
+        }
+      }
+      afterPromises(turn)
+    })
+  }
+
+  /** False: there is none until then, and that time has come. */
+  #runNext(untilMs: number): boolean {
+    for (;;) {
       const next = this.#heap[0]
       if (next === undefined || next.atMs > untilMs) {
         this.#nowMs = Math.max(this.#nowMs, untilMs)
-        return
+        return false
       }
       pop(this.#heap)
       if (next.run === undefined || next.process?.alive === false) continue
@@ -59,7 +72,7 @@ export class VirtualTime {
         continue
       }
       next.run()
-      await settled()
+      return true
     }
   }
 
@@ -77,24 +90,65 @@ export class VirtualTime {
   }
 }
 
-/** Every promise that can settle has settled when the next turn of the real event loop begins. */
-function settled(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve)
-  })
+/**
+ * Every promise that can settle has settled when the next immediate runs. Immediates are set up many at a time: those
+ * of one turn of the real event loop follow one another, with the promises between them, and a turn costs more than
+ * most of our events.
+ */
+function afterPromises(turn: () => void): void {
+  waiting.push(turn)
+  if (immediates > 0) return
+  immediates = IMMEDIATES_PER_TURN
+  for (let index = 0; index < IMMEDIATES_PER_TURN; index += 1) setImmediate(next)
+}
+
+const IMMEDIATES_PER_TURN = 128
+const waiting: (() => void)[] = []
+let immediates = 0
+
+function next(): void {
+  immediates -= 1
+  waiting.shift()?.()
+}
+
+/** The clocks of one machine: they run at a rate of their own, and what they show of the time of day jumps. */
+export class Machine {
+  readonly #time: VirtualTime
+  readonly rate: number
+  #offsetMs = 0
+
+  constructor(time: VirtualTime, rate: number) {
+    this.#time = time
+    this.rate = rate
+  }
+
+  /** Since the beginning of the history. */
+  get elapsedMs(): number {
+    return this.#time.nowMs * this.rate
+  }
+
+  get wallMs(): number {
+    return this.#time.wallMs + this.#time.nowMs * (this.rate - 1) + this.#offsetMs
+  }
+
+  jump(byMs: number): void {
+    this.#offsetMs += byMs
+  }
 }
 
 /** One life of one party. What it scheduled dies with it; while it is paused, it waits. */
 export class Process {
   readonly #time: VirtualTime
+  readonly #machine: Machine
   readonly #originMs: number
   #alive = true
   #pausedUntilMs = 0
 
   /** `originMs` is what its monotonic clock shows at its start: the clocks of two lives don't compare. */
-  constructor(time: VirtualTime, originMs: number) {
+  constructor(time: VirtualTime, machine: Machine, originMs: number) {
     this.#time = time
-    this.#originMs = originMs - time.nowMs
+    this.#machine = machine
+    this.#originMs = originMs - machine.elapsedMs
   }
 
   get alive(): boolean {
@@ -113,20 +167,22 @@ export class Process {
     this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.#time.nowMs + forMs)
   }
 
+  /** By true time: what comes from outside. */
   after(delayMs: number, run: () => void): () => void {
     return this.#time.after(delayMs, run, this)
   }
 
   get clock(): Clock {
     return {
-      monotonicMs: () => this.#time.nowMs + this.#originMs,
-      wallMs: () => this.#time.wallMs,
+      monotonicMs: () => this.#machine.elapsedMs + this.#originMs,
+      wallMs: () => this.#machine.wallMs,
     }
   }
 
+  /** By its machine's clock. */
   get timers(): Timers {
     return {
-      after: (delayMs, fire) => this.after(delayMs, fire),
+      after: (delayMs, fire) => this.after(delayMs / this.#machine.rate, fire),
       soon: (run) => {
         this.after(0, run)
       },

@@ -12,14 +12,23 @@ import type {
   ExecuteRequest,
   GetRequest,
 } from '../protocol/requests.ts'
+import type { CoordinatorLife } from './coordinator-life.ts'
 import type { CoordinatorProcess } from './coordinator-process.ts'
+import { admitCommit } from './early-pledge.ts'
 import type { Call, Said } from './observations.ts'
+import type { Slips } from './slips.ts'
+import type { Process } from './virtual-time.ts'
 import type { World } from './world.ts'
 
 export type CallRequest =
   | { readonly verb: 'execute'; readonly request: ExecuteRequest }
   | { readonly verb: 'begin'; readonly request: BeginRequest }
-  | { readonly verb: 'commit'; readonly request: CommitRequest }
+  | {
+      readonly verb: 'commit'
+      readonly request: CommitRequest
+      /** Participants at which the application says that it has prepared its branches by itself (R12). */
+      readonly preparedBranches?: readonly string[] | undefined
+    }
   | { readonly verb: 'abort'; readonly request: AbortRequest }
   | { readonly verb: 'get'; readonly request: GetRequest }
 
@@ -27,14 +36,20 @@ export type Reply =
   | { readonly type: 'told'; readonly said: Said }
   | { readonly type: 'refused'; readonly code: string }
 
+const CALL_TAKES_MS_MAX = 1_000
+
 export class Wire {
   readonly #world: World
   readonly #coordinator: CoordinatorProcess
+  readonly #slips: Slips
+  /** When each call arrived that is not answered yet, by number. */
+  readonly #waiting = new WeakMap<Process, Map<number, number>>()
   #nextNumber = 1
 
-  constructor(world: World, coordinator: CoordinatorProcess) {
+  constructor(world: World, coordinator: CoordinatorProcess, slips: Slips) {
     this.#world = world
     this.#coordinator = coordinator
+    this.#slips = slips
   }
 
   /** `replied` is called at most once, and perhaps never: whoever calls keeps a timeout of his own. */
@@ -45,24 +60,50 @@ export class Wire {
     if (world.fails('request_lost', 'client')) return
     const life = this.#coordinator.serving
     if (life === undefined) {
-      this.#refuse(call, new PledgedError('UNAVAILABLE', 'the daemon can not be reached'), replied)
+      this.#refuse(undefined, call, new PledgedError('UNAVAILABLE', 'the daemon can not be reached'), replied)
       return
     }
     const late = world.fails('request_late', 'client')
     const travelMs = late ? world.random.between(20, 250) : world.travelMs('client')
     life.process.after(travelMs, () => {
-      ask(life.coordinator, request).then(
+      const waiting = this.#waitingFor(life.process)
+      waiting.set(call.number, world.time.nowMs)
+      this.#ask(life.coordinator, request).then(
         (answer) => {
-          if (life.process.alive) this.#answer(call, answer, replied)
+          waiting.delete(call.number)
+          if (life.process.alive) this.#answer(life, call, answer, replied)
         },
         (error: unknown) => {
-          if (life.process.alive) this.#refuse(call, error, replied)
+          waiting.delete(call.number)
+          if (life.process.alive) this.#refuse(life, call, error, replied)
         },
       )
     })
   }
 
-  #answer(call: Call, { transaction, replayed }: Answer, replied: (reply: Reply) => void): void {
+  /** Calls that have been with this coordinator for longer than any may take. */
+  overdueAt(process: Process): number {
+    const sinceMs = this.#world.time.nowMs - CALL_TAKES_MS_MAX
+    return [...this.#waitingFor(process).values()].filter((arrivedMs) => arrivedMs < sinceMs).length
+  }
+
+  #waitingFor(process: Process): Map<number, number> {
+    const waiting = this.#waiting.get(process) ?? new Map<number, number>()
+    this.#waiting.set(process, waiting)
+    return waiting
+  }
+
+  async #ask(coordinator: Coordinator, request: CallRequest): Promise<Answer> {
+    if (request.verb === 'commit') admitCommit(request.request, request.preparedBranches ?? [], this.#slips)
+    return ask(coordinator, request)
+  }
+
+  #answer(
+    life: CoordinatorLife,
+    call: Call,
+    { transaction, replayed }: Answer,
+    replied: (reply: Reply) => void,
+  ): void {
     const said: Said = {
       xid: transaction.xid,
       state: transaction.state,
@@ -73,17 +114,26 @@ export class Wire {
       replayed,
       branches: transaction.branches.map(({ participant, state }) => ({ participant, state })),
     }
-    this.#world.see({ type: 'answered', call, said })
+    if (life.isOldCopy) {
+      const isFoundOut = life.state?.failure?.code === 'EPOCH_SUPERSEDED'
+      this.#world.see({ type: 'answered_by_copy', call, said, isFoundOut })
+    } else this.#world.see({ type: 'answered', call, said })
     if (this.#world.fails('answer_lost', 'client')) return
     this.#world.time.after(this.#world.travelMs('client'), () => {
-      this.#world.see({ type: 'told', call, said })
+      if (!life.isOldCopy) this.#world.see({ type: 'told', call, said })
       replied({ type: 'told', said })
     })
   }
 
-  #refuse(call: Call, error: unknown, replied: (reply: Reply) => void): void {
+  #refuse(
+    life: CoordinatorLife | undefined,
+    call: Call,
+    error: unknown,
+    replied: (reply: Reply) => void,
+  ): void {
     const { code, message } = PledgedError.from(error)
-    this.#world.see({ type: 'refused', call, code, message })
+    // What an old copy knows nothing of says nothing of the log.
+    if (life?.isOldCopy !== true) this.#world.see({ type: 'refused', call, code, message })
     if (this.#world.fails('answer_lost', 'client')) return
     this.#world.time.after(this.#world.travelMs('client'), () => replied({ type: 'refused', code }))
   }

@@ -2,6 +2,7 @@
 import { PledgedError } from '../../../src/sdk/participant/index.ts'
 import { type Database, inTransaction, numberOf, textOf } from './database.ts'
 import { explain } from './sqlite-errors.ts'
+import { refuseChangedWal } from './wal-look.ts'
 
 const SYNCHRONOUS_FULL = 2
 
@@ -15,6 +16,7 @@ export function openDurable<D extends Database>(
 ): D {
   let database: D | undefined
   try {
+    refuseChangedWal(options)
     database = open()
     database.exec(`PRAGMA busy_timeout = ${Math.trunc(options.busyTimeoutMs)}`)
     makeDurable(database)
@@ -44,6 +46,9 @@ function makeDurable(database: Database): void {
   database.exec('PRAGMA fullfsync = ON')
   database.exec('PRAGMA checkpoint_fullfsync = ON')
   verifyDurable(database)
+  // A transaction whose sync failed is read back from the system's cache, and may be nowhere else: a later sync of the
+  // WAL has nothing more to write. Copied into the main file it is synced there, before anybody is told of it.
+  database.exec('PRAGMA wal_checkpoint(PASSIVE)')
 }
 
 /** Reads back what a pledge stands on. */

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { Argument, type Command, InvalidArgumentError } from 'commander'
 import { messageOf, PledgedError } from '../../base/errors.ts'
-import { isParticipantName } from '../../base/ids.ts'
 import type { WorkTemplate, WorkTemplates } from '../../sdk/conformance/index.ts'
 import { resolveAddress } from '../../sdk/dialling.ts'
+import { parseName } from '../arguments.ts'
 import { caseLine, closingLines, openingLine, reportJson } from '../conformance-report.ts'
 import { EXIT } from '../exit-codes.ts'
 import { describe } from '../help.ts'
@@ -132,11 +132,6 @@ function collectTemplate(text: string, before: readonly WorkTemplate[] = []): re
 
 function collect(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text]
-}
-
-function parseName(text: string): string {
-  if (isParticipantName(text)) return text
-  throw new InvalidArgumentError("A name has 1 to 32 of a-z, 0-9 and '-'.")
 }
 
 function checkedAddress(text: string): string {

@@ -74,9 +74,9 @@ function foreignCell({ foreignBranches, foreignBranchesOfLivingLogs: living }: P
   return { text, style: foreignBranches > living ? 'yellow' : undefined }
 }
 
-/** What is next for a settled one is a look, not a try. */
-function nextTryText({ state, nextTryTime }: ParticipantStatus, nowMs: number): string {
-  if (nextTryTime === undefined || state === ParticipantState.SETTLED) return '-'
+/** What is next for a settled one is a look, not a try; and a paused one is left alone. */
+function nextTryText({ state, nextTryTime, pause }: ParticipantStatus, nowMs: number): string {
+  if (nextTryTime === undefined || state === ParticipantState.SETTLED || pause !== undefined) return '-'
   return `in ${formatAge(nextTryTime.getTime() - nowMs)}`
 }
 

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
-import { Argument, type Command, InvalidArgumentError } from 'commander'
+import { Argument, type Command } from 'commander'
 import { PledgedError } from '../../base/errors.ts'
-import { isParticipantName } from '../../base/ids.ts'
+import { parseName } from '../arguments.ts'
 import { describe } from '../help.ts'
 import type { Register } from '../session.ts'
 
@@ -88,9 +88,4 @@ export function addParticipantServe(participants: Command, register: Register): 
 
 function absolute(file: string | undefined): string | undefined {
   return file === undefined ? undefined : resolve(file)
-}
-
-function parseName(text: string): string {
-  if (isParticipantName(text)) return text
-  throw new InvalidArgumentError("A name has 1 to 32 of a-z, 0-9 and '-'.")
 }

@@ -1,5 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander'
-import { isParticipantName } from '../../base/ids.ts'
+import type { Command } from 'commander'
 import { TRANSACTION_STATES, type TransactionState } from '../../protocol/requests.ts'
 import {
   type ListTransactionsRequest,
@@ -7,6 +6,7 @@ import {
 } from '../../wire/generated/pledged/v1/admin_service.ts'
 import { toDuration, toJson, transactionFromProto, transactionStates } from '../../wire/index.ts'
 import { type AdminClient, PAGE_SIZE_MAX } from '../admin-client.ts'
+import { collectState, parseLimit, parseName } from '../arguments.ts'
 import { parseDuration } from '../durations.ts'
 import { EXIT } from '../exit-codes.ts'
 import { DAEMON_EXIT_CODES, describe } from '../help.ts'
@@ -18,6 +18,7 @@ import { transactionTable } from '../transaction-table.ts'
 
 interface Options {
   readonly inDoubt?: true
+  readonly heuristic?: true
   readonly state?: readonly TransactionState[]
   readonly participant?: string
   readonly olderThan?: number
@@ -26,7 +27,6 @@ interface Options {
 }
 
 const LIMIT_DEFAULT = 50
-const LIMIT_MAX = 100_000
 
 export function addTransactionList(transactions: Command, register: Register): void {
   const command = describe(transactions.command('list'), {
@@ -40,6 +40,7 @@ export function addTransactionList(transactions: Command, register: Register): v
     exitCodes: { ...DAEMON_EXIT_CODES, done: 'done, whatever the transactions are like' },
   })
     .option('--in-doubt', 'only those with a branch that has pledged and does not know the decision yet')
+    .option('--heuristic', 'only those with a broken pledge that nobody has acknowledged, ended or not')
     .option(
       '--state <state>',
       `only those that are ${TRANSACTION_STATES.join(', ')}; may be repeated`,
@@ -85,15 +86,16 @@ async function collect(client: AdminClient, options: Options): Promise<ListTrans
 }
 
 function requestOf(options: Options): Omit<ListTransactionsRequest, 'pageSize' | 'pageToken'> {
-  const { state = [], olderThan } = options
+  const { state = [], olderThan, heuristic = false } = options
   return {
     states: state.map((word) => transactionStates.toProto(word)),
     participant: options.participant ?? '',
     inDoubt: options.inDoubt === true,
-    heuristic: false,
+    heuristic,
     minAge: olderThan === undefined ? undefined : toDuration(olderThan),
-    // Who asks for the ended ones by their state means to see them.
-    includeEnded: options.all === true || state.includes('committed') || state.includes('aborted'),
+    // Who asks for the ended ones by their state means to see them; and a pledge is mostly found broken at the end.
+    includeEnded:
+      options.all === true || heuristic || state.includes('committed') || state.includes('aborted'),
   }
 }
 
@@ -111,29 +113,13 @@ function remainderNote(page: ListTransactionsResponse, options: Options): string
     : 'more have ended: --limit shows more'
 }
 
-function isFiltered({ inDoubt, state, participant, olderThan, all }: Options): boolean {
+function isFiltered({ inDoubt, heuristic, state, participant, olderThan, all }: Options): boolean {
   return (
     inDoubt === true ||
+    heuristic === true ||
     all === true ||
     state !== undefined ||
     participant !== undefined ||
     olderThan !== undefined
   )
-}
-
-function collectState(text: string, before: readonly TransactionState[] = []): readonly TransactionState[] {
-  const state = TRANSACTION_STATES.find((word) => word === text.toLowerCase())
-  if (state === undefined) throw new InvalidArgumentError(`A state is ${TRANSACTION_STATES.join(', ')}.`)
-  return [...before, state]
-}
-
-function parseName(text: string): string {
-  if (isParticipantName(text)) return text
-  throw new InvalidArgumentError("A name has 1 to 32 of a-z, 0-9 and '-'.")
-}
-
-function parseLimit(text: string): number {
-  const limit = /^\d{1,6}$/.test(text) ? Number(text) : 0
-  if (limit >= 1 && limit <= LIMIT_MAX) return limit
-  throw new InvalidArgumentError(`It takes a number from 1 to ${LIMIT_MAX}.`)
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { Outcome, Transaction } from '../../wire/generated/pledged/v1/transaction.ts'
 import { toJson, transactionFromProto } from '../../wire/index.ts'
+import { XID_ARGUMENT } from '../arguments.ts'
 import { EXIT } from '../exit-codes.ts'
 import { DAEMON_EXIT_CODES, describe } from '../help.ts'
 import { byName } from '../message-values.ts'
@@ -19,7 +20,7 @@ export function addTransactionShow(transactions: Command, register: Register): v
       noSuchThing: 'this log has issued no such xid, or lists it no more',
       unknown: 'its outcome is unknown',
     },
-  }).argument('<xid>', 'LOG.EPOCH.SEQUENCE, or EPOCH.SEQUENCE, with the epoch in full or by its number')
+  }).argument(...XID_ARGUMENT)
   register(command, async (session, _options, [xidText = '']) => {
     const argument = parseXidArgument(xidText)
     const found = await session.ask(async (client) => {

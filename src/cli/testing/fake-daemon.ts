@@ -5,11 +5,27 @@
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js'
 import { PledgedError } from '../../base/errors.ts'
 import {
+  type AcknowledgeTransactionRequest,
+  type AcknowledgeTransactionResponse,
   AdminServiceService,
+  type CompareBranchesRequest,
+  type CompareBranchesResponse,
+  type ForgetBranchRequest,
+  type ForgetBranchResponse,
   GetStatusResponse,
+  type ListAuditEventsRequest,
+  type ListAuditEventsResponse,
   type ListParticipantsResponse,
   type ListTransactionsRequest,
   type ListTransactionsResponse,
+  type PauseParticipantRequest,
+  type PauseParticipantResponse,
+  type ResolveTransactionRequest,
+  type ResolveTransactionResponse,
+  type ResumeParticipantRequest,
+  type ResumeParticipantResponse,
+  type RetryTransactionRequest,
+  type RetryTransactionResponse,
 } from '../../wire/generated/pledged/v1/admin_service.ts'
 import { ParticipantStatus } from '../../wire/generated/pledged/v1/participant.ts'
 import { Transaction } from '../../wire/generated/pledged/v1/transaction.ts'
@@ -21,6 +37,18 @@ import {
 import { toStatus } from '../../wire/index.ts'
 
 type Handler<Request, Response> = (request: Request) => Response
+
+/** What a test answers an operator. One that isn't there is not implemented. */
+export interface FakeOperations {
+  resolveTransaction?: Handler<ResolveTransactionRequest, ResolveTransactionResponse>
+  retryTransaction?: Handler<RetryTransactionRequest, RetryTransactionResponse>
+  acknowledgeTransaction?: Handler<AcknowledgeTransactionRequest, AcknowledgeTransactionResponse>
+  forgetBranch?: Handler<ForgetBranchRequest, ForgetBranchResponse>
+  compareBranches?: Handler<CompareBranchesRequest, CompareBranchesResponse>
+  pauseParticipant?: Handler<PauseParticipantRequest, PauseParticipantResponse>
+  resumeParticipant?: Handler<ResumeParticipantRequest, ResumeParticipantResponse>
+  listAuditEvents?: Handler<ListAuditEventsRequest, ListAuditEventsResponse>
+}
 
 export class FakeDaemon implements AsyncDisposable {
   status: GetStatusResponse = GetStatusResponse.fromPartial({
@@ -35,6 +63,8 @@ export class FakeDaemon implements AsyncDisposable {
   failure: PledgedError | undefined
   /** Answers nothing. */
   silent = false
+  /** What operators ask for, and what they are answered. */
+  operations: FakeOperations = {}
   readonly listRequests: ListTransactionsRequest[] = []
   readonly #server = new Server()
   #port = 0
@@ -56,6 +86,14 @@ export class FakeDaemon implements AsyncDisposable {
       listParticipants: this.#unary(
         (): ListParticipantsResponse => ({ participants: this.participants, nextPageToken: '' }),
       ),
+      resolveTransaction: this.#operation('resolveTransaction'),
+      retryTransaction: this.#operation('retryTransaction'),
+      acknowledgeTransaction: this.#operation('acknowledgeTransaction'),
+      forgetBranch: this.#operation('forgetBranch'),
+      compareBranches: this.#operation('compareBranches'),
+      pauseParticipant: this.#operation('pauseParticipant'),
+      resumeParticipant: this.#operation('resumeParticipant'),
+      listAuditEvents: this.#operation('listAuditEvents'),
     })
     this.#server.addService(TransactionServiceService, {
       getTransaction: this.#unary((request: GetTransactionRequest) => this.#getTransaction(request)),
@@ -65,6 +103,14 @@ export class FakeDaemon implements AsyncDisposable {
         if (error === null) resolve(port)
         else reject(error)
       })
+    })
+  }
+
+  #operation<Name extends keyof FakeOperations>(name: Name) {
+    return this.#unary((request: Parameters<NonNullable<FakeOperations[Name]>>[0]) => {
+      const operation = this.operations[name] as Handler<typeof request, unknown> | undefined
+      if (operation !== undefined) return operation(request)
+      throw new PledgedError('NOT_IMPLEMENTED', `${name} is not in this version`)
     })
   }
 

@@ -57,6 +57,7 @@ export function awayParticipant(nowMs: number): ParticipantStatus {
     inDoubt: 1,
     oldestInDoubt: { seconds: 74n, nanos: 0 },
     lastError: 'connection refused',
+    failures: 9,
     nextTryTime: new Date(nowMs + 8_500),
   })
 }

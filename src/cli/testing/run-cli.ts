@@ -1,5 +1,5 @@
 /** The command line within the test's own process, on a terminal that remembers. */
-import { Writable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import type { Environment } from '../environment.ts'
 import { main } from '../main.ts'
 
@@ -7,6 +7,8 @@ export interface CliOptions {
   readonly environment?: Environment | undefined
   /** Given: standard output is a terminal of that width. */
   readonly columns?: number | undefined
+  /** Given: a person sits at standard input and standard error, and types this. */
+  readonly typed?: string | undefined
 }
 
 export interface CliResult {
@@ -16,10 +18,13 @@ export interface CliResult {
 }
 
 export async function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
-  const { environment = {}, columns } = options
+  const { environment = {}, columns, typed } = options
   const stdout = new Recorder(columns)
-  const stderr = new Recorder(undefined)
-  const exitCode = await main(args, { stdout, stderr, environment })
+  const stderr = new Recorder(typed === undefined ? undefined : 80)
+  const stdin = Object.assign(Readable.from(typed === undefined ? [] : [typed]), {
+    isTTY: typed !== undefined,
+  })
+  const exitCode = await main(args, { stdin: () => stdin, stdout, stderr, environment })
   return { exitCode, stdout: stdout.text, stderr: stderr.text }
 }
 

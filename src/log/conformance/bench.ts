@@ -48,3 +48,10 @@ export async function opened(log: Log): Promise<Opened> {
 export function xidsIn(kept: readonly KeptTransaction[]): readonly Xid[] {
   return kept.map(({ record }) => record.xid)
 }
+
+/** Of a transaction in which everyone kept their pledge. */
+export const nothingBroken: Omit<KeptTransaction, 'record'> = {
+  heuristics: [],
+  acknowledgements: [],
+  branchesForgotten: [],
+}

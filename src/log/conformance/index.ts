@@ -8,6 +8,7 @@ import { testAppending, testOpening } from './appending.ts'
 import { type LogBackend, opened } from './bench.ts'
 import { testExpiry, testForgetting, testForgettingAround } from './forgetting.ts'
 import { testKept, testKeptForTheOpening, testListing, testRequests } from './keeping.ts'
+import { testAcknowledging, testOperated } from './operating.ts'
 
 export { appended, type LogBackend, refused, xidsOf } from './bench.ts'
 
@@ -30,6 +31,10 @@ export function describeLog(name: string, backend: LogBackend): void {
       testKept(create, closeAndReopen, crashAndReopen)
       testKeptForTheOpening(create, closeAndReopen, crashAndReopen)
       testRequests(create, closeAndReopen, crashAndReopen)
+    })
+    describe('what operators did', () => {
+      testAcknowledging(create, closeAndReopen, crashAndReopen)
+      testOperated(create, closeAndReopen, crashAndReopen)
     })
     describe('listEnded', () => {
       testListing(create)

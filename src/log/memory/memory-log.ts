@@ -79,6 +79,9 @@ export class MemoryLog implements Log {
       handedOver: this.#history.handedOver,
       superseded: this.#history.superseded,
       heuristics: this.#history.heuristics,
+      branchesForgotten: this.#history.branchesForgotten,
+      pauses: this.#history.pauses,
+      audit: this.#history.audit,
       participants: this.#history.participants,
       keepsRequests: this.#keepsRequests(),
     }

@@ -2,6 +2,7 @@
 import Database from 'better-sqlite3'
 import { assert } from '../../base/assert.ts'
 import { PledgedError } from '../../base/errors.ts'
+import type { OpenStage } from '../log.ts'
 import type { LogFiles } from './files.ts'
 
 /** Faults on purpose, for the tests of the log alone. */
@@ -12,6 +13,8 @@ export interface SqliteLogFaults {
   readonly synchronousNormal?: boolean | undefined
   /** The worker dies after that many batches, before it answers the last. */
   readonly batchesBeforeDeath?: number | undefined
+  /** The process dies, as by `kill -9`, when the opening enters this stage. */
+  readonly diesAtStage?: OpenStage | undefined
 }
 
 export function openDatabase(files: LogFiles, faults: SqliteLogFaults = {}): Database.Database {

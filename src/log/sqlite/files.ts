@@ -147,7 +147,15 @@ export function readPid(files: LogFiles): string | undefined {
 }
 
 export function syncDirectory(directory: string): void {
-  const descriptor = openSync(directory, 'r')
+  sync(directory, 'r')
+}
+
+export function syncFile(path: string): void {
+  sync(path, 'r+')
+}
+
+function sync(path: string, flags: string): void {
+  const descriptor = openSync(path, flags)
   try {
     fsyncSync(descriptor)
   } finally {

@@ -3,12 +3,16 @@
  *
  * A log is a directory with `pledged.lock` (R8: held for the life of its owner), `pledged.db` and, while it is
  * open or after a kill, `pledged.db-wal`. The three belong together: a copy of some of them is not a log.
- * `verifyLog` and `dumpLog` work on a closed log, take its lock, and change nothing.
+ * `verifyLog`, `dumpLog` and `backupLog` work on a closed log, take its lock, and change nothing. `restoreLog` makes a
+ * log of a backup.
  */
 
+export { type BackupReport, backupLog } from './backup.ts'
 export type { SqliteLogFaults } from './database.ts'
 export type { DumpedRecord } from './dump.ts'
 export { dumpLog } from './dump.ts'
+export type { Inheritance } from './inheritance.ts'
+export { type RestorePorts, type RestoreReport, restoreLog } from './restore.ts'
 export type { SqliteLogOptions } from './sqlite-log.ts'
 export { SqliteLog } from './sqlite-log.ts'
 export type { VerifyReport } from './verify.ts'

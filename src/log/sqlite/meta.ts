@@ -8,6 +8,7 @@ import type { Database } from 'better-sqlite3'
 import { PledgedError } from '../../base/errors.ts'
 import type { LogId } from '../../base/ids.ts'
 import { isLogId } from '../../base/ids.ts'
+import type { Restoration } from '../../protocol/records.ts'
 
 /** A record's place, and the checksum of it and of all records before it. */
 export interface Link {
@@ -18,9 +19,16 @@ export interface Link {
 /**
  * open: a process serves this log, or died doing so: what it answered last is in the WAL, so a missing WAL is
  * fatal. Otherwise the main file alone is complete. (opening: the same as closed, said by an opening that has not
- * answered yet.)
+ * answered yet.) backup: a copy that is to be restored first; opened as it is, it would speak for the log that it was
+ * copied from, which may have gone on.
  */
-export type Mark = 'closed' | 'opening' | 'open'
+export type Mark = 'closed' | 'opening' | 'open' | 'backup'
+
+/** Where the inherited records end. */
+export interface RestoredMeta extends Restoration {
+  readonly through: number
+  readonly epochNumber: number
+}
 
 export interface Meta {
   readonly format: number
@@ -32,8 +40,12 @@ export interface Meta {
   readonly anchor: Link
   /** All that an opening must know lies behind this record. */
   readonly replay: Link
-  /** Set with `closed`: the last record. */
+  /** Set with `closed` and `backup`: the last record. */
   readonly tail?: Link | undefined
+  /** Set with `backup`: when it was made. */
+  readonly backupTimeMs?: number | undefined
+  /** The records up to there are of other logs' xids. */
+  readonly restored?: RestoredMeta | undefined
 }
 
 export function createMetaTable(database: Database): void {

@@ -36,11 +36,11 @@ describe('a log of an older format', () => {
     const later: readonly Migration[] = [
       ...MIGRATIONS,
       (database, drawLogId) => {
-        steps.push(2)
+        steps.push(3)
         addTable(database, drawLogId)
       },
       (database) => {
-        steps.push(3)
+        steps.push(4)
         database.exec(`INSERT INTO added SELECT 'record ' || position FROM records`)
       },
     ]
@@ -50,7 +50,7 @@ describe('a log of an older format', () => {
     const second = openWith(directory, later)
     expect(second.opened.unended).toHaveLength(1)
     second.engine.close()
-    expect(steps).toEqual([2, 3])
+    expect(steps).toEqual([3, 4])
   })
 
   test('stays as it was where a step fails', async () => {
@@ -75,6 +75,6 @@ test('a log of a newer format is refused, with what to do', async () => {
   const log = logIn(directory)
   await expect(log.open()).rejects.toMatchObject({
     code: 'LOG_UNREADABLE',
-    message: expect.stringMatching(/has format 2, and this version of Pledged reads formats up to 1: use/),
+    message: expect.stringMatching(/has format 3, and this version of Pledged reads formats up to 2: use/),
   })
 })

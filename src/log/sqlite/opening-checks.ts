@@ -1,7 +1,8 @@
 /** R7: what an opening verifies before it acts, and `verify` with it. All throw LOG_DAMAGED. */
 import type { LogId } from '../../base/ids.ts'
+import { findWalDamage } from '../../base/sqlite-wal/index.ts'
 import type { FilesFound, LogFiles } from './files.ts'
-import { damaged } from './files.ts'
+import { damaged, unreadable } from './files.ts'
 import type { Link, Meta } from './meta.ts'
 import type { RecordTable } from './record-table.ts'
 import type { Tuning } from './tuning.ts'
@@ -16,6 +17,30 @@ export function checkMark(files: LogFiles, found: FilesFound, meta: Meta): void 
   throw damaged(
     files,
     `${files.wal} is ${state}, and the log was not closed: what it wrote last was in there`,
+  )
+}
+
+/** A backup under the name of a log. Throws LOG_UNREADABLE. */
+export function checkNoBackup(files: LogFiles, meta: Meta): void {
+  if (meta.mark !== 'backup') return
+  throw unreadable(
+    `${files.main} is a backup of the log ${meta.logId}: move it away, and restore it by \`pledged log restore\`, which gives the restored log an id of its own`,
+  )
+}
+
+/**
+ * SQLite would read the WAL up to the first frame that doesn't fit, and drop what was answered behind it. Before it
+ * opens the file, under the lock (R8). What such a look can't tell is said in base/sqlite-wal; of that, the mark and the
+ * records' chain find a missing and an empty WAL, and another log's. Nothing finds that a WAL was cut back to the end
+ * of an earlier transaction, as a disk does that says "synced" before it is: the participants' witnesses may.
+ */
+export function checkWal(files: LogFiles, wal = files.wal): void {
+  const damage = findWalDamage(wal)
+  if (damage === undefined) return
+  const place = damage.frame === 0 ? 'its header was' : `frame ${damage.frame} was`
+  throw damaged(
+    files,
+    `${files.wal} was changed: ${place}, and frame ${damage.commitFrame} behind it ends what was written and synced later`,
   )
 }
 

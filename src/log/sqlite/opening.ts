@@ -4,7 +4,7 @@
  */
 import type { Database } from 'better-sqlite3'
 import type { Epoch } from '../../base/ids.ts'
-import { drawEpoch, drawLogId } from '../../base/ids.ts'
+import { drawEpoch, drawLogId, epochNumber, tryParseXid } from '../../base/ids.ts'
 import type { Clock, Random } from '../../base/ports.ts'
 import { History } from '../history.ts'
 import type { OpenedLog, OpenStage } from '../log.ts'
@@ -29,7 +29,7 @@ import type { Link, Meta } from './meta.ts'
 import { readMeta, writeMeta } from './meta.ts'
 import type { Migration } from './migrations.ts'
 import { formatOf, MIGRATIONS, migrate } from './migrations.ts'
-import { checkLogId, checkMark, checkTail } from './opening-checks.ts'
+import { checkLogId, checkMark, checkNoBackup, checkTail, checkWal } from './opening-checks.ts'
 import { PinnedRecords } from './pinned-records.ts'
 import { keepsRequests } from './reader.ts'
 import { decodeRow, RecordTable } from './record-table.ts'
@@ -84,6 +84,7 @@ function openLocked(options: OpeningOptions, lock: DirectoryLock, onStage: (stag
   onStage('open')
   const found = lookAtFiles(files)
   checkMainFile(files, found, lock.logId() !== undefined)
+  checkWal(files)
   const database = openDatabase(files, options.faults)
   try {
     const opening: Opening = { ...options, lock, database, found }
@@ -106,7 +107,11 @@ function check(opening: Opening): Checked {
   const expected = lock.logId()
   const isNew = formatOf(database) === 0
   if (isNew) checkLogId(files, expected, undefined)
-  if (!isNew) checkMark(files, found, readMeta(database))
+  if (!isNew) {
+    const before = readMeta(database)
+    checkNoBackup(files, before)
+    checkMark(files, found, before)
+  }
   migrate(database, () => drawLogId(opening.random), opening.migrations ?? MIGRATIONS)
   const meta = readMeta(database)
   checkLogId(files, expected, meta.logId)
@@ -147,28 +152,39 @@ function checkpointFence({ database, files }: Opening, { table, meta, tail }: Ch
 
 function replay(opening: Opening, { table, meta, tail }: Checked, epoch: Epoch) {
   const { files, lock, database, clock, tuning } = opening
+  const { restored } = meta
   const history = new History()
   const pinned = new PinnedRecords()
   for (let position = meta.replay.position; position < tail.position; ) {
     const rows = table.rowsAfter(position, tuning.sliceRecords)
     for (const row of rows) {
       const record = decodeRow(row)
+      // It speaks of the log that was copied: the participants have never met this one.
+      if (record.type === 'superseded' && row.position <= (restored?.through ?? 0)) continue
       history.apply(record)
       pinned.note(record, row.position)
     }
     position = rows.at(-1)?.position ?? tail.position
   }
-  const { epochs, forgottenThrough, unended, handedOver, superseded, heuristics, participants } = history
+  const { forgottenThrough, unended, superseded, heuristics, participants } = history
+  const epochs = history.epochs.filter((known) => epochNumber(known) > (restored?.epochNumber ?? 0))
+  // To ask for its end is to bar it (R17), which is for the log that issued it.
+  const handedOver = history.handedOver.filter(({ xid }) => tryParseXid(xid)?.logId === meta.logId)
+  const { branchesForgotten, pauses, audit } = history
   const reads = { table, anchor: meta.anchor, forgottenThrough, tuning }
   const opened: OpenedLog = {
     logId: meta.logId,
     epoch,
     epochs,
+    restored,
     forgottenThrough,
     unended,
     handedOver,
     superseded,
     heuristics,
+    branchesForgotten,
+    pauses,
+    audit,
     participants,
     keepsRequests: keepsRequests(reads, unended),
   }

@@ -1,9 +1,11 @@
 /**
  * Where the records are that the next opening must find: of transactions without an end, of broken pledges, the
- * newest of each participant, the epochs, the highest forgotten place. An opening reads from the oldest of them,
+ * newest of each participant and its pause, the newest of the audit, the epochs, the highest forgotten place. An opening reads from the oldest of them,
  * and a purge stops before it; so old ones are written again at the tail from time to time ("carried forward").
  */
 import type { Xid } from '../../base/ids.ts'
+import { auditEventsMax } from '../../base/limits.ts'
+import type { AcknowledgementRecord, AuditRecord } from '../../protocol/records.ts'
 import type { StoredRecord } from '../stored-record.ts'
 
 export const EPOCHS = 'epochs'
@@ -13,21 +15,36 @@ const SUPERSEDED = 'superseded'
 export class PinnedRecords {
   /** In the order of their oldest position: what is carried forward moves to the end. */
   readonly #positions = new Map<string, number[]>()
-  readonly #broken = new Set<Xid>()
+  /** Participants whose broken pledge nobody has acknowledged. */
+  readonly #broken = new Map<Xid, Set<string>>()
+  /** Transactions without an end. */
+  readonly #open = new Set<Xid>()
+  /** When, by key. */
+  readonly #audit = new Map<string, number>()
 
   note(record: StoredRecord, position: number): void {
     switch (record.type) {
       case 'decision':
       case 'one_phase':
-      case 'operator':
+        this.#open.add(record.xid)
         this.#add(record.xid, position)
         return
+      case 'operator':
+        // A commit's decision comes with it; an abort is presumed without it.
+        return
+      case 'branch_forgotten':
+        if (this.#positions.has(record.xid)) this.#add(record.xid, position)
+        return
       case 'heuristic':
-        this.#broken.add(record.xid)
+        this.#brokenOf(record.xid).add(record.participant)
         this.#add(record.xid, position)
+        return
+      case 'acknowledgement':
+        this.#acknowledge(record, position)
         return
       case 'end':
       case 'aborted':
+        this.#open.delete(record.xid)
         if (this.#broken.has(record.xid)) this.#add(record.xid, position)
         else this.#positions.delete(record.xid)
         return
@@ -36,6 +53,12 @@ export class PinnedRecords {
         return
       case 'superseded':
         this.#replace(SUPERSEDED, position)
+        return
+      case 'pause':
+        this.#replace(`pause ${record.participant}`, position)
+        return
+      case 'audit':
+        this.#noteAudit(record, position)
         return
       case 'epochs':
         // Each names one opening, until they are carried forward as one.
@@ -66,6 +89,32 @@ export class PinnedRecords {
   /** Its records are about to be written again. */
   release(key: string): void {
     this.#positions.delete(key)
+    this.#audit.delete(key)
+  }
+
+  #brokenOf(xid: Xid): Set<string> {
+    const broken = this.#broken.get(xid) ?? new Set()
+    this.#broken.set(xid, broken)
+    return broken
+  }
+
+  /** Once all is acknowledged the transaction is kept as long as any other. */
+  #acknowledge({ xid, participants }: AcknowledgementRecord, position: number): void {
+    const broken = this.#brokenOf(xid)
+    for (const participant of participants) broken.delete(participant)
+    if (broken.size === 0) this.#broken.delete(xid)
+    if (broken.size > 0 || this.#open.has(xid)) this.#add(xid, position)
+    else this.#positions.delete(xid)
+  }
+
+  /** So many of the newest; one that is carried forward is noted anew, under the same time. */
+  #noteAudit({ timeMs }: AuditRecord, position: number): void {
+    const key = `audit ${position}`
+    this.#audit.set(key, timeMs)
+    this.#add(key, position)
+    if (this.#audit.size <= auditEventsMax) return
+    const [oldest] = [...this.#audit].sort(([, left], [, right]) => left - right)
+    if (oldest !== undefined) this.release(oldest[0])
   }
 
   #add(key: string, position: number): void {

@@ -9,7 +9,7 @@ import { readMeta } from './meta.ts'
 import { formatOf, MIGRATIONS } from './migrations.ts'
 import type { OfflineCopy, OfflineOptions } from './offline-copy.ts'
 import { copyOffline, openCopy } from './offline-copy.ts'
-import { checkLogId, checkMark, checkTail } from './opening-checks.ts'
+import { checkLogId, checkMark, checkTail, checkWal } from './opening-checks.ts'
 import type { Row } from './record-table.ts'
 import { checkLink, RecordTable } from './record-table.ts'
 import { defaultTuning } from './tuning.ts'
@@ -41,10 +41,14 @@ const PROBLEMS_MAX = 100
 export function verifyLog(directory: string, options: OfflineOptions = {}): VerifyReport {
   const copy = copyOffline(directory, options)
   try {
-    return new Verification(copy).run()
+    return verifyCopy(copy)
   } finally {
     copy.remove()
   }
+}
+
+export function verifyCopy(copy: OfflineCopy): VerifyReport {
+  return new Verification(copy).run()
 }
 
 class Verification {
@@ -62,7 +66,8 @@ class Verification {
   }
 
   run(): VerifyReport {
-    const { original, found, expectedLogId } = this.#copy
+    const { original, copy, found, expectedLogId } = this.#copy
+    this.#try(() => checkWal(original, copy.wal))
     const isThere = this.#try(() => checkMainFile(original, found, expectedLogId !== undefined))
     if (isThere && found.mainBytes !== undefined) this.#try(() => this.#verifyDatabase())
     return this.#report()

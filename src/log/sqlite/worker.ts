@@ -232,7 +232,10 @@ function main(): void {
         tuning: settings.tuning,
         faults: settings.faults,
       },
-      (stage) => send({ kind: 'stage', stage }),
+      (stage) => {
+        if (settings.faults?.diesAtStage === stage) process.kill(process.pid, 'SIGKILL')
+        send({ kind: 'stage', stage })
+      },
     )
     new LogWorker(port, settings, engine).listen()
     send({ kind: 'opened', opened })

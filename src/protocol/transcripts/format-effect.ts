@@ -18,6 +18,12 @@ export function formatEffect(effect: Effect): string[] {
       ]
     case 'refuse':
       return [`refuse ${effect.replyTo} ${effect.error.code}: ${effect.error.message}`]
+    case 'carried_out':
+      return [`carried out ${effect.replyTo}`, ...effect.consequences.map((sentence) => `  ${sentence}`)]
+    case 'looked':
+      return [`looked at ${effect.participant}: ${effect.held.map(({ xid }) => short(xid)).join(' ')}`]
+    case 'look_failed':
+      return [`look at ${effect.participant} failed: ${effect.reason}`]
     case 'find_request':
       return ['look up request']
     case 'find_transaction':
@@ -55,11 +61,21 @@ function formatRecord(record: LogRecord): string {
     case 'aborted':
       return `aborted ${short(record.xid)} ${record.cause}`
     case 'heuristic':
-      return `heuristic ${short(record.xid)} ${record.participant} ended ${record.ended} (${record.evidence})`
+      return record.withoutVote === true
+        ? `heuristic ${short(record.xid)} ${record.participant} without its vote`
+        : `heuristic ${short(record.xid)} ${record.participant} ended ${record.ended} (${record.evidence})`
     case 'participant':
       return `participant ${record.name} ${record.resourceId}`
     case 'operator':
       return `operator ${short(record.xid)} ${record.decision} by ${record.who}`
+    case 'acknowledgement':
+      return `acknowledgement ${short(record.xid)} [${record.participants.join(' ')}]`
+    case 'branch_forgotten':
+      return `branch_forgotten ${short(record.xid)} ${record.participant}`
+    case 'pause':
+      return `${record.paused ? 'pause' : 'resume'} ${record.participant}`
+    case 'audit':
+      return `audit ${record.action}: ${record.result}`
   }
 }
 
@@ -79,6 +95,7 @@ function formatView(view: TransactionView): string {
 
 function formatSignal(signal: RecoverySignal): string {
   if (signal.type === 'scanned') return `scanned${signal.unsettled ? ', unsettled' : ''}`
+  if (signal.type === 'resumed') return `resumed${signal.up ? ', up' : ''}`
   return 'reason' in signal ? `${signal.type}: ${signal.reason}` : signal.type
 }
 

@@ -1,6 +1,7 @@
 /** The lines of a transcript as events. */
 import type { Event } from '../events.ts'
 import type { BranchResult, Evidence, Verb, Vote } from '../messages.ts'
+import type { OperatorRequest } from '../operators/index.ts'
 import type { BranchWork } from '../requests.ts'
 import type { Run } from './transcript.ts'
 
@@ -13,7 +14,7 @@ interface Line {
 }
 
 export function parseEvent(run: Run, word: string, rest: Words): Event {
-  const parse = { ...REQUESTS, ...PARTICIPANTS, ...TIME }[word]
+  const parse = { ...REQUESTS, ...OPERATORS, ...PARTICIPANTS, ...TIME }[word]
   if (parse === undefined) throw new Error(`a transcript has no event "${word}"`)
   return parse({ run, words: rest.filter((other) => !/^[a-z]+=/.test(other)), options: optionsOf(rest) })
 }
@@ -47,14 +48,39 @@ const REQUESTS: Parsers = {
     const asked = requestId === undefined ? { caller, xid: run.xid(xid) } : { caller, requestId }
     return { type: 'get', replyTo: Number(replyTo), request: asked }
   },
-  resolve: ({ run, words: [replyTo, xid = '', decision] }) => ({
-    type: 'resolve',
+}
+
+const OPERATORS: Parsers = {
+  resolve: (line) =>
+    operator(line, (xid, [decision]) => ({ action: 'resolve_transaction', xid, decision: decision as Verb })),
+  retry: (line) => operator(line, (xid) => ({ action: 'retry_transaction', xid })),
+  acknowledge: (line) => operator(line, (xid) => ({ action: 'acknowledge_transaction', xid })),
+  'forget-branch': (line) =>
+    operator(line, (xid, [participant = '', decision]) => ({
+      action: 'forget_branch',
+      xid,
+      participant,
+      decision: decision as Verb | undefined,
+    })),
+  pause: (line) =>
+    operator(line, (_xid, _rest, name) => ({ action: 'pause_participant', participant: name })),
+  resume: (line) =>
+    operator(line, (_xid, _rest, name) => ({ action: 'resume_participant', participant: name })),
+}
+
+/** `resolve 2 1 abort dry=yes`: the caller's number, the xid (or the name), and the rest. */
+function operator(
+  { run, words: [replyTo, named = '', ...rest], options }: Line,
+  requestOf: (xid: string, rest: Words, name: string) => OperatorRequest,
+): Event {
+  return {
+    type: 'operator',
     replyTo: Number(replyTo),
-    xid: run.xid(xid),
-    decision: decision as Verb,
     who: 'ops',
     why: 'asked to',
-  }),
+    dryRun: options['dry'] === 'yes',
+    request: requestOf(run.xid(named), rest, named),
+  }
 }
 
 const PARTICIPANTS: Parsers = {
@@ -102,6 +128,7 @@ const PARTICIPANTS: Parsers = {
       options,
     ),
   scan: ({ words: [participant = ''] }) => ({ type: 'scan', participant }),
+  look: ({ words: [participant = ''] }) => ({ type: 'look', participant }),
   deliver: ({ words: [participant = ''] }) => ({ type: 'deliver', participant }),
 }
 

@@ -21,6 +21,7 @@ import type {
   LogRecord,
   OnePhaseRecord,
   ParticipantRecord,
+  Restoration,
 } from '../records.ts'
 import { replay } from '../replay.ts'
 import type { ProtocolState } from '../state.ts'
@@ -28,7 +29,9 @@ import { step } from '../step.ts'
 import { formatEffect } from './format-effect.ts'
 import { parseEvent } from './parse-event.ts'
 
+/** The log's, and that of the log that a backup of it is restored to. */
 const LOG_ID = 'k3f9qa7m2xw4' as LogId
+const RESTORED_LOG_ID = 'r7e5t0redz0g' as LogId
 const EPOCHS = ['1-aaaa', '2-bbbb', '3-cccc', '4-dddd'] as Epoch[]
 
 export const transcriptLimits: Limits = {
@@ -68,6 +71,9 @@ export class Run {
   /** The wall clock is ahead of the monotonic one by this much. */
   wallAheadMs = 0
   forgottenThrough: XidPosition | undefined
+  restored: Restoration | undefined
+  /** What the log had opened before it was restored. */
+  epochsInherited = 0
 
   constructor() {
     this.state = this.#open()
@@ -85,6 +91,8 @@ export class Run {
         return this.#found()
       case 'restart':
         return this.#restart()
+      case 'restore':
+        return this.#restore()
       case 'sleep':
         this.wallAheadMs += Number(rest[0])
         return []
@@ -98,31 +106,47 @@ export class Run {
 
   /** `1042` of the present epoch, `1.1042` of another, or a full xid. */
   xid(text: string): Xid {
-    if (/^\d+$/.test(text)) return `${LOG_ID}.${EPOCHS[this.epochIndex]}.${text}` as Xid
+    if (/^\d+$/.test(text)) return `${this.#logId}.${EPOCHS[this.epochIndex]}.${text}` as Xid
     const [epoch = '', sequence = ''] = text.split('.')
-    if (/^\d+\.\d+$/.test(text)) return `${LOG_ID}.${EPOCHS[Number(epoch) - 1]}.${sequence}` as Xid
-    return text as Xid
+    if (!/^\d+\.\d+$/.test(text)) return text as Xid
+    const logId = Number(epoch) <= this.epochsInherited ? LOG_ID : this.#logId
+    return `${logId}.${EPOCHS[Number(epoch) - 1]}.${sequence}` as Xid
+  }
+
+  get #logId(): LogId {
+    return this.restored === undefined ? LOG_ID : RESTORED_LOG_ID
   }
 
   #open(): ProtocolState {
     const ended = new Set(this.durable.filter((record) => record.type === 'end').map((record) => record.xid))
     const decisions = this.durable.filter((record): record is DecisionRecord => record.type === 'decision')
+    const acknowledged = new Set<string>()
     const concluded = new Set<string>()
     for (const record of this.durable) {
       if (record.type === 'decision' || record.type === 'aborted') concluded.add(record.xid)
+      if (record.type === 'acknowledgement') acknowledged.add(record.xid)
     }
     return replay(
       {
-        logId: LOG_ID,
+        logId: this.#logId,
         epoch: EPOCHS[this.epochIndex] as Epoch,
-        epochs: EPOCHS.slice(0, this.epochIndex + 1),
+        epochs: EPOCHS.slice(this.epochsInherited, this.epochIndex + 1),
+        restored: this.restored,
         forgottenThrough: this.forgottenThrough,
         handedOver: this.durable.filter(
-          (record): record is OnePhaseRecord => record.type === 'one_phase' && !concluded.has(record.xid),
+          (record): record is OnePhaseRecord =>
+            record.type === 'one_phase' &&
+            !concluded.has(record.xid) &&
+            tryParseXid(record.xid)?.logId === this.#logId,
         ),
         superseded: this.durable.find((record) => record.type === 'superseded'),
         unended: decisions.filter((record) => !ended.has(record.xid)),
-        heuristics: this.durable.filter((record): record is HeuristicRecord => record.type === 'heuristic'),
+        heuristics: this.durable.filter(
+          (record): record is HeuristicRecord => record.type === 'heuristic' && !acknowledged.has(record.xid),
+        ),
+        branchesForgotten: this.durable.filter((record) => record.type === 'branch_forgotten'),
+        pauses: this.durable.filter((record) => record.type === 'pause').filter(({ paused }) => paused),
+        audit: this.durable.filter((record) => record.type === 'audit'),
         participants: this.durable.filter(
           (record): record is ParticipantRecord => record.type === 'participant',
         ),
@@ -141,8 +165,19 @@ export class Run {
     return this.#step({ type: 'replayed' })
   }
 
+  /** The log is lost, and a backup of it, as it is now, is restored. */
+  #restore(): string[] {
+    this.restored = { logIds: [LOG_ID], timeMs: this.#wallMs }
+    this.epochsInherited = this.epochIndex + 1
+    return this.#restart()
+  }
+
+  get #wallMs(): number {
+    return 1_700_000_000_000 + this.nowMs + this.wallAheadMs
+  }
+
   #step(event: Event): string[] {
-    const now = { monotonicMs: this.nowMs, wallMs: 1_700_000_000_000 + this.nowMs + this.wallAheadMs }
+    const now = { monotonicMs: this.nowMs, wallMs: this.#wallMs }
     return step(this.state, now, event).flatMap((effect) => this.#take(effect))
   }
 
@@ -205,6 +240,8 @@ export class Run {
       record,
       end: of.find((other) => other.type === 'end'),
       heuristics: of.filter((other) => other.type === 'heuristic'),
+      acknowledgements: of.filter((other) => other.type === 'acknowledgement'),
+      branchesForgotten: of.filter((other) => other.type === 'branch_forgotten'),
     }
   }
 }

@@ -416,4 +416,15 @@ describe('the crash points of a host', () => {
       'participant.acknowledgement.sent',
     ])
   })
+
+  it('are passed after an abort, and after a sweep', async () => {
+    const crash: CrashPoint[] = []
+    const replies = new Replies()
+    const session = hostOf({}, { crash }).attach(replies, COORDINATOR)
+    session.receive([{ type: 'abort', xid: xid(1) }])
+    await replies.take(1)
+    session.receive([{ type: 'forget', xid: xid(1) }])
+    await turns(3)
+    expect(crash).toEqual(['participant.abort.applied', 'participant.witness.swept'])
+  })
 })

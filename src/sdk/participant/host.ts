@@ -11,7 +11,7 @@
  * - Whatever arrives and whatever the participant throws: nothing is thrown out of here, except by `describe`.
  */
 import { assert } from '../../base/assert.ts'
-import { type CrashPoints, noCrashPoints } from '../../base/crash-points.ts'
+import { type CrashPoint, type CrashPoints, noCrashPoints } from '../../base/crash-points.ts'
 import { messageOf, PledgedError } from '../../base/errors.ts'
 import { isParticipantName, tryParseXid, type Xid } from '../../base/ids.ts'
 import { type Job, Lanes, Slots } from '../../base/lanes.ts'
@@ -212,7 +212,10 @@ export class ParticipantHost {
         )
         return
       case 'forget':
-        this.#run(caller, message.xid, () => verbs.forget(this.#participant, message.xid))
+        this.#run(caller, message.xid, async () => {
+          await verbs.forget(this.#participant, message.xid)
+          this.#crashPoints.pass('participant.witness.swept')
+        })
         return
       default:
         // A newer coordinator's message: nothing here can answer it.
@@ -268,8 +271,8 @@ export class ParticipantHost {
     else this.#preparations.abandon(xid, 'the transaction is being aborted')
     this.#run(caller, xid, async () => {
       const reply = await verbs.end(this.#participant, verb, xid)
-      const applied = verb === 'commit' && reply.type === 'result' && reply.result !== 'unknown'
-      if (applied) this.#crashPoints.pass('participant.decision.applied')
+      const applied = reply.type === 'result' && reply.result !== 'unknown'
+      if (applied) this.#crashPoints.pass(APPLIED[verb])
       caller.reply(reply)
     })
   }
@@ -282,6 +285,11 @@ export class ParticipantHost {
     })
   }
 }
+
+const APPLIED = {
+  commit: 'participant.decision.applied',
+  abort: 'participant.abort.applied',
+} as const satisfies Record<Verb, CrashPoint>
 
 function refuseMalformed(
   caller: Caller,

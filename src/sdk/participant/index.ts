@@ -24,6 +24,7 @@ export {
   type XidParts,
   xidOf,
 } from '../../base/ids.ts'
+export { findWalDamage, type WalDamage } from '../../base/sqlite-wal/index.ts'
 export type { BranchResult, Evidence, HeldBranch, Verb, Vote } from '../../protocol/messages.ts'
 export { type Attachment, type AttachmentEvent, type AttachOptions, attachParticipant } from './attach.ts'
 export { type Listening, type ListeningEvent, type ListenOptions, listenParticipant } from './listen.ts'

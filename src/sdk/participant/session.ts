@@ -50,7 +50,8 @@ export class Session implements HostSession, Caller {
   receive(messages: readonly CoordinatorMessage[]): void {
     if (this.#closed) return
     if (this.#held === undefined) this.#options.receive(this, messages)
-    else this.#held.push(...messages)
+    // One by one: a batch may have more of them than a call takes as arguments.
+    else for (const message of messages) this.#held.push(message)
   }
 
   admit(): void {

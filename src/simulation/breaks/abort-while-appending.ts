@@ -5,6 +5,7 @@ import type { Break } from './break.ts'
 export const abortWhileAppending: Break = {
   name: 'abort-while-appending',
   does: 'a lost participant or its owner aborts a transaction whose decision is being written (R1)',
+  caughtAs: /^R1: /,
   step: (step) => (state, now, event) => {
     if (event.type === 'link_closed') reopen(state, (other) => takesPart(other, event.participant))
     if (event.type === 'abort') reopen(state, (other) => other.xid === event.request.xid)

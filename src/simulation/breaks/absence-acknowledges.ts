@@ -5,6 +5,7 @@ import type { Break } from './break.ts'
 export const absenceAcknowledges: Break = {
   name: 'absence-acknowledges',
   does: 'a branch that is absent from a scan is taken to have acknowledged (R3)',
+  caughtAs: /^R3: /,
   step: (step) => (state, now, event) => {
     if (event.type !== 'message' || event.message.type !== 'held' || event.message.nextPageToken !== '') {
       return step(state, now, event)

@@ -4,6 +4,7 @@ import type { Break } from './break.ts'
 export const noVoteCounts: Break = {
   name: 'no-vote-counts',
   does: 'a no vote is counted as a yes (I2)',
+  caughtAs: /^I2: .* was decided without a yes/,
   step: (step) => (state, now, event) => {
     if (event.type !== 'message' || event.message.type !== 'vote') return step(state, now, event)
     const { message } = event

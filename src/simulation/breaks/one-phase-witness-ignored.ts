@@ -4,6 +4,7 @@ import type { Break } from './break.ts'
 export const onePhaseWitnessIgnored: Break = {
   name: 'one-phase-witness-ignored',
   does: 'the answer to a one-phase commit was lost, and the witness of its commit is not looked at (R17)',
+  caughtAs: /^I7: .* answered "aborted" and is committed/,
   step: (step) => (state, now, event) => {
     if (event.type !== 'message' || event.message.type !== 'result') return step(state, now, event)
     const { message } = event

@@ -5,6 +5,7 @@ import type { Break } from './break.ts'
 export const presumeUnknownEpoch: Break = {
   name: 'presume-unknown-epoch',
   does: 'a branch of an epoch that the log did not open is presumed aborted (I6)',
+  caughtAs: /^I6: .* planted as unknown_epoch/,
   step: (step) => (state, now, event) => {
     if (event.type === 'message' && event.message.type === 'held') {
       for (const { xid } of event.message.branches) {

@@ -5,6 +5,7 @@ import type { Break } from './break.ts'
 export const requestForgotten: Break = {
   name: 'request-forgotten',
   does: 'a repeated request is not recognised and runs again (I3)',
+  caughtAs: /^I3: /,
   step: (step) => (state, now, event) => {
     const forgetful = { requests: new RequestIndex(state.limits.requestsRememberedMax, false) }
     if (event.type === 'execute') Object.assign(state, forgetful)

@@ -4,6 +4,7 @@ import type { Break } from './break.ts'
 export const unknownTakenForDone: Break = {
   name: 'unknown-taken-for-done',
   does: 'a branch that answers "unknown" is taken to have ended (R3, I7)',
+  caughtAs: /^R3: /,
   step: (step) => (state, now, event) => {
     if (event.type !== 'message' || event.message.type !== 'result') return step(state, now, event)
     const { message } = event

@@ -7,6 +7,7 @@ export const acknowledgements: Checker = ({ observed, participants }) => {
   const committedAt = new Groups()
   const pledgedAt = new Groups()
   const abortSaid = new Groups()
+  const saidNo = new Groups()
   const byHand = endedByHand(observed)
   const violations: string[] = []
   const incomplete = (xid: string) =>
@@ -21,7 +22,14 @@ export const acknowledgements: Checker = ({ observed, participants }) => {
         )
       }
       if (record.type === 'aborted') {
-        const left = record.branches.filter((name) => keepers.has(name) && pledgedAt.of(record.xid).has(name))
+        const left = record.branches.filter(
+          (name) =>
+            keepers.has(name) &&
+            pledgedAt.of(record.xid).has(name) &&
+            // It lost sight of its prepare, and is told nothing: a scan finds what came of it.
+            !saidNo.of(record.xid).has(name) &&
+            !byHand.of(record.xid).has(name),
+        )
         if (left.length > 0)
           violations.push(`R3: the end of ${record.xid} was written before ${left.join(', ')} aborted`)
       }
@@ -31,6 +39,8 @@ export const acknowledgements: Checker = ({ observed, participants }) => {
       if (left.length > 0)
         violations.push(`R3: ${seen.said.xid} was answered complete before ${left.join(', ')} committed`)
     }
+    if (seen.type === 'said' && seen.message.type === 'vote' && seen.message.vote.vote === 'no')
+      saidNo.add(seen.message.xid, seen.participant)
     if (seen.type === 'said' && seen.message.type === 'result' && seen.message.verb === 'abort') {
       const { xid, result } = seen.message
       if (result === 'done' || result === 'done_before') abortSaid.add(seen.participant, xid)

@@ -24,12 +24,13 @@ export const answers: Checker = (history) => {
     const { xid, outcome } = seen.said
     if (harmless.has(xid) || (outcome !== 'committed' && outcome !== 'aborted')) continue
     const before = outcomes.get(xid)
-    if (before !== undefined && before !== outcome) {
+    // What a person ended at its one participant is what a witness then says of it, whoever asked first.
+    const isByHand = handed.has(xid) && byHand.of(xid).size > 0
+    if (before !== undefined && before !== outcome && !isByHand) {
       violations.push(`I3: ${xid} was answered "${before}", then "${outcome}"`)
     }
     outcomes.set(xid, outcome)
-    // What a person ended at its one participant is what a witness then says of it, whoever asked first.
-    if (handed.has(xid) && byHand.of(xid).size > 0) continue
+    if (isByHand) continue
     const truth = decisions.has(xid) || alone.has(xid) ? 'committed' : 'aborted'
     if (outcome !== truth) violations.push(`I7: ${xid} was answered "${outcome}" and is ${truth}`)
   }
@@ -78,19 +79,24 @@ function nameOf({ caller, requestId }: Call): string {
   return `${caller}/${requestId}`
 }
 
+const WRITES_FAIL: ReadonlySet<string> = new Set(['sync_failed', 'disk_full'])
+
 /** R6, R9, and a participant that can't be asked (R17) are the only reasons not to know. */
 function unknownWithoutReason({ observed, coordinator }: FinishedHistory): string[] {
   const handed = handedOver(observed)
+  const byHand = endedByHand(observed)
   // The coordinator knows that it forgets before its log is told.
   let reason = coordinator?.forgottenThrough !== undefined
   for (const seen of observed) {
-    if (seen.type === 'fault' && seen.kind === 'sync_failed') reason = true
+    if (seen.type === 'fault' && WRITES_FAIL.has(seen.kind)) reason = true
     if (seen.type === 'written' && seen.record.type === 'forgotten') reason = true
     if (
       seen.type === 'answered' &&
       seen.said.outcome === 'unknown' &&
       !reason &&
-      !handed.has(seen.said.xid)
+      !handed.has(seen.said.xid) &&
+      // Somebody broke a pledge of a transaction that has no record: nobody says any more how it ended.
+      byHand.of(seen.said.xid).size === 0
     ) {
       return [
         `I7: ${seen.said.xid} was answered "unknown", and no write had failed and nothing was forgotten`,

@@ -41,8 +41,9 @@ function judge(observations: readonly Observation[], changes: Partial<FinishedHi
   return violationsOf({
     observed: observations.map((observation, index) => ({ atMs: index, ...observation })),
     participants: [{ name: 'sink', keepsWitnesses: true, prepared: new Set(), applied: new Map([[XID, 1]]) }],
-    coordinator: { unfinished: 0, inDoubt: 0, heuristics: 0, forgottenThrough: undefined },
+    coordinator: { unfinished: 0, inDoubt: 0, heuristics: 0, forgottenThrough: undefined, left: [] },
     pledgeMarginMs: 1,
+    orphanGraceMs: 20,
     unanswered: 0,
     ...changes,
   }).join('\n')
@@ -56,6 +57,10 @@ function answered(outcome: 'committed' | 'aborted' | 'unknown', state = outcome)
     call: { number: 1, verb: 'get', caller: 'app', requestId: 'r' },
     said: { xid: XID, state, outcome, requestId: 'r', attempt: 1, replayed: false, branches: [] },
   } as unknown as Observation
+}
+
+function byCopy(answer: Observation): Observation {
+  return { ...answer, type: 'answered_by_copy', isFoundOut: true } as unknown as Observation
 }
 
 const sink = (prepared: string[], applied: [string, number][]) => [
@@ -192,6 +197,34 @@ describe('the checkers', () => {
       'a decision under an older epoch',
       /R2: decision of .* in epoch 2-bbbb/,
       judge([{ ...OPENED, epoch: '2-bbbb' } as unknown as Observation, ...without(OPENED)]),
+    ],
+    [
+      'a transaction that is left in memory',
+      /leak: 2 transactions are left/,
+      judge(WELL, {
+        coordinator: {
+          unfinished: 0,
+          inDoubt: 0,
+          heuristics: 0,
+          forgottenThrough: undefined,
+          left: [{ of: 'transactions', count: 2 }],
+        },
+      }),
+    ],
+    [
+      'an impostor that is let in',
+      /R10: an impostor of sink was admitted/,
+      judge([...WELL, { type: 'impostor', participant: 'sink', met: 'admitted' }]),
+    ],
+    [
+      'a participant that works for an old copy of the log',
+      /R11: sink answered a coordinator on an old copy of its log \(vote\)/,
+      judge([...WELL, { type: 'said_to_copy', participant: 'sink', message: yes }]),
+    ],
+    [
+      'an old copy that presumes though it was found out',
+      /R11: an old copy that was found out answered "aborted"/,
+      judge([...WELL, byCopy(answered('aborted'))]),
     ],
     ['an exception', /bug: it broke/, judge([...WELL, { type: 'bug', message: 'it broke' }])],
   ])('find %s', (_what, sentence, found) => {

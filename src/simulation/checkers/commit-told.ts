@@ -1,5 +1,5 @@
 import type { DecisionRecord } from '../../protocol/records.ts'
-import { type Checker, Groups } from './checker.ts'
+import { type Checker, endedByHand, Groups } from './checker.ts'
 
 /** I2: commit is decided only on all votes, and told to nobody before the decision is on stable storage. */
 export const commitTold: Checker = ({ observed }) => {
@@ -10,13 +10,16 @@ export const commitTold: Checker = ({ observed }) => {
   const recorded = new Set<string>()
   const handed = new Set<string>()
   const committedAlone = new Set<string>()
+  const byHand = endedByHand(observed)
   const violations: string[] = []
   const missing = (xid: string) =>
     [...asked.of(xid)].filter((name) => !yes.of(xid).has(name) && !readOnly.of(xid).has(name))
   const decided = ({ xid, branches }: DecisionRecord) => {
     // R17: the commit of its one participant is the decision.
     if (committedAlone.has(xid)) return
-    const lacking = [...missing(xid), ...branches.filter((name) => !yes.of(xid).has(name))]
+    const lacking = [...missing(xid), ...branches.filter((name) => !yes.of(xid).has(name))].filter(
+      (name) => !byHand.of(xid).has(name),
+    )
     if (lacking.length > 0) violations.push(`I2: ${xid} was decided without a yes of ${lacking.join(', ')}`)
     const left = [...yes.of(xid)].filter((name) => !branches.includes(name))
     if (left.length > 0) violations.push(`I2: the decision of ${xid} leaves out ${left.join(', ')}`)
@@ -43,6 +46,8 @@ export const commitTold: Checker = ({ observed }) => {
     if (seen.type === 'written' && seen.record.type === 'decision') decided(seen.record)
     if (seen.type === 'durable' && seen.record.type === 'decision') durable.add(seen.record.xid)
     if (seen.type === 'sent' && seen.message.type === 'commit' && !durable.has(seen.message.xid)) {
+      // An operator ends what a lost log has left behind.
+      if (byHand.of(seen.message.xid).has(seen.participant)) continue
       violations.push(
         `I2: commit of ${seen.message.xid} was sent to ${seen.participant} before its record was durable`,
       )

@@ -28,4 +28,4 @@ export const fencing: Checker = ({ observed }) => {
 
 /** Production code threw where it must not, or did what no participant may meet. */
 export const noBugs: Checker = ({ observed }) =>
-  observed.flatMap((seen) => (seen.type === 'bug' ? [`bug: ${seen.message}`] : []))
+  observed.filter((seen) => seen.type === 'bug').map(({ message }) => `bug: ${message}`)

@@ -1,6 +1,6 @@
 import type { XidPosition } from '../../base/ids.ts'
 import { compareXids, tryParseXid } from '../../base/ids.ts'
-import { type Checker, endedByHand, Groups } from './checker.ts'
+import { type Checker, endedByHand, Groups, issuedByCopies } from './checker.ts'
 
 /** I5: when faults have healed, every transaction has ended, and everybody who asks is answered. */
 export const healed: Checker = ({ observed, participants, coordinator, unanswered }) => {
@@ -10,11 +10,13 @@ export const healed: Checker = ({ observed, participants, coordinator, unanswere
     if (seen.type === 'planted' && seen.why !== 'orphan') foreign.add(seen.participant, seen.xid)
   }
   const byHand = endedByHand(observed)
+  const ofCopies = issuedByCopies(observed)
   const violations: string[] = []
   for (const { name, prepared } of participants) {
     const left = [...prepared].filter(
       (xid) =>
         !foreign.of(name).has(xid) &&
+        !ofCopies.has(xid) &&
         !isForgotten(xid, coordinator.forgottenThrough) &&
         // A person committed it elsewhere: it waits for a person.
         byHand.of(xid).size === 0,

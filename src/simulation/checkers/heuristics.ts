@@ -1,10 +1,11 @@
-import { type Checker, durableDecisions, endedByHand, handedOver } from './checker.ts'
+import { type Checker, durableDecisions, endedByHand, Groups, handedOver } from './checker.ts'
 
 /** I1: a broken pledge is on record for ever, and nothing else is reported as one. */
 export const heuristics: Checker = ({ observed }) => {
   const decisions = durableDecisions(observed)
   const byHand = endedByHand(observed)
   const handed = handedOver(observed)
+  const givenUp = new Groups()
   const recorded = new Set<string>()
   const violations: string[] = []
   for (const seen of observed) {
@@ -14,6 +15,10 @@ export const heuristics: Checker = ({ observed }) => {
     if (!byHand.of(xid).has(participant)) {
       violations.push(`I1: ${participant} is said to have broken its pledge of ${xid}, and did not`)
     }
+  }
+  for (const seen of observed) {
+    if (seen.type === 'ordered' && seen.request.action === 'forget_branch')
+      givenUp.add(seen.request.xid, seen.request.participant)
   }
   const heard = new Set<string>()
   for (const seen of observed) {
@@ -30,7 +35,8 @@ export const heuristics: Checker = ({ observed }) => {
     const decided = decisions.get(xid)?.branches.includes(participant) === true
     // Nobody asks a participant about an xid that nobody holds: only what was asked can be known.
     const known = decided ? ended === 'abort' : ended === 'commit' && heard.has(`${xid} ${participant}`)
-    if (known && !recorded.has(`${xid} ${participant} ${ended}`)) {
+    // A branch that an operator has given up is asked for nothing any more.
+    if (known && !givenUp.of(xid).has(participant) && !recorded.has(`${xid} ${participant} ${ended}`)) {
       violations.push(`I1: ${participant} broke its pledge of ${xid} (${ended}), and no record says so`)
     }
   }

@@ -1,4 +1,5 @@
 import type { Observed } from '../observations.ts'
+import { DRIFT_MAX } from '../world.ts'
 import { type Checker, endedByHand, Groups } from './checker.ts'
 
 /** I4: a yes is on stable storage before it leaves, and stays there until its branch is told how it ends. */
@@ -16,6 +17,8 @@ export const pledges: Checker = (history) => {
     if (seen.type === 'sent' && (seen.message.type === 'commit' || seen.message.type === 'abort')) {
       told.add(seen.participant, `${seen.message.type} ${seen.message.xid}`)
     }
+    // Its own application took it back.
+    if (seen.type === 'rolled_back_early') told.add(seen.participant, `abort ${seen.xid}`)
     if (seen.type === 'said' && seen.message.type === 'vote' && seen.message.vote.vote === 'yes') {
       const { xid } = seen.message
       if (!pledged.of(seen.participant).has(xid)) {
@@ -47,6 +50,7 @@ function expiredPledges(observed: readonly Observed[], marginMs: number): string
   const lastVoteMs = new Map<string, number>()
   const ttlMs = new Map<string, number>()
   const committed = new Set<string>()
+  const ordered = new Set<string>()
   const violations: string[] = []
   for (const seen of observed) {
     if (seen.type === 'sent' && seen.message.type === 'prepare') sentMs.set(seen.message.xid, seen.atMs)
@@ -58,12 +62,17 @@ function expiredPledges(observed: readonly Observed[], marginMs: number): string
       }
     }
     if (seen.type === 'branch' && seen.change === 'committed') committed.add(seen.xid)
+    if (seen.type === 'written' && seen.record.type === 'operator') ordered.add(seen.record.xid)
     if (seen.type !== 'written' || seen.record.type !== 'decision') continue
     const { xid } = seen.record
     // R17: the record of what its participant, or a person there, had committed before.
     if (committed.has(xid)) continue
+    // An operator may know better.
+    if (ordered.has(xid)) continue
     const elapsedMs = (lastVoteMs.get(xid) ?? 0) - (sentMs.get(xid) ?? 0)
-    if (elapsedMs + marginMs >= (ttlMs.get(xid) ?? Number.POSITIVE_INFINITY)) {
+    // By a clock that ran slow it was less.
+    const leastMs = elapsedMs * (1 - DRIFT_MAX)
+    if (leastMs + marginMs >= (ttlMs.get(xid) ?? Number.POSITIVE_INFINITY)) {
       violations.push(
         `I4: ${xid} was decided ${elapsedMs} ms after its prepare; a pledge lasts ${ttlMs.get(xid)} ms`,
       )

@@ -1,6 +1,6 @@
 import { compareXids, tryParseXid } from '../../base/ids.ts'
 import type { Observed, Planted } from '../observations.ts'
-import { type Checker, type FinishedHistory, Groups } from './checker.ts'
+import { type Checker, endedByHand, type FinishedHistory, Groups } from './checker.ts'
 
 /** I6: only the log that issued an xid presumes, and never of an xid that it has forgotten. R9: how it forgets. */
 export const presumption: Checker = (history) => [
@@ -11,6 +11,7 @@ export const presumption: Checker = (history) => [
 function presumedForeign(observed: readonly Observed[]): string[] {
   const planted = new Map<string, Planted>()
   const violations: string[] = []
+  const byHand = endedByHand(observed)
   let epoch = ''
   for (const seen of observed) {
     if (seen.type === 'opened') epoch = seen.epoch
@@ -19,6 +20,7 @@ function presumedForeign(observed: readonly Observed[]): string[] {
     const { type: verb, xid } = seen.message
     const why = planted.get(`${seen.participant} ${xid}`)
     if (why === undefined || mayBeTold(why, verb, xid, epoch)) continue
+    if (byHand.of(xid).has(seen.participant)) continue
     violations.push(`I6: ${verb} was sent to ${seen.participant} for ${xid}, which was planted as ${why}`)
   }
   return violations
@@ -35,6 +37,7 @@ function forgotHeld({ observed, participants }: FinishedHistory): string[] {
   const keepers = new Set(participants.filter(({ keepsWitnesses }) => keepsWitnesses).map(({ name }) => name))
   const planted = new Set<string>()
   const held = new Groups()
+  const byHand = endedByHand(observed)
   const violations: string[] = []
   let logId = ''
   for (const seen of observed) {
@@ -50,6 +53,7 @@ function forgotHeld({ observed, participants }: FinishedHistory): string[] {
       for (const xid of xids) {
         const parts = tryParseXid(xid)
         if (parts === undefined || parts.logId !== logId || planted.has(xid)) continue
+        if (byHand.of(xid).has(name)) continue
         if (compareXids(parts, seen.record) <= 0)
           violations.push(`R9: ${xid} was forgotten while ${name} held it`)
       }

@@ -28,7 +28,8 @@ export const values: Checker = ({ observed, participants }) => {
     ...alone,
     ...decisions,
   ]).values()) {
-    if (request === undefined) continue
+    // A person who committed by hand what had aborted has done it once more, and is on record.
+    if (request === undefined || (!decisions.has(xid) && byHand.of(xid).size > 0)) continue
     const key = `${request.caller}/${request.requestId}`
     const before = doneAs.get(key)
     if (before !== undefined) violations.push(`I3: ${key} was done twice, as ${before} and ${xid}`)

@@ -8,6 +8,7 @@ import {
   AdminServiceClient,
   GetStatusResponse,
   ListTransactionsResponse,
+  PauseParticipantResponse,
 } from '../../wire/generated/pledged/v1/admin_service.ts'
 import {
   type AttachParticipantRequest,
@@ -64,6 +65,8 @@ export class FakeTransactions implements TransactionApi {
   }
 }
 
+const notAsked = () => Promise.reject(new PledgedError('INTERNAL', 'no test asks for it'))
+
 const admin: AdminHandlers = {
   getStatus: async () => GetStatusResponse.fromPartial({ logId: WELCOME.logId, inFlight: 3 }),
   listTransactions: async (request) =>
@@ -71,6 +74,15 @@ const admin: AdminHandlers = {
   listParticipants: async () => {
     throw new PledgedError('INVALID_REQUEST', 'page_token is not one of ours')
   },
+  pauseParticipant: async ({ participant }, { caller }) =>
+    PauseParticipantResponse.fromPartial({ participant: { name: participant, pause: { who: caller } } }),
+  resolveTransaction: notAsked,
+  retryTransaction: notAsked,
+  acknowledgeTransaction: notAsked,
+  forgetBranch: notAsked,
+  compareBranches: notAsked,
+  resumeParticipant: notAsked,
+  listAuditEvents: notAsked,
 }
 
 export interface Served extends AsyncDisposable {

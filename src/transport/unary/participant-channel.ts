@@ -51,6 +51,8 @@ export class ParticipantChannel {
       // A channel is made for each dial and tries once; it is the recovery's back-off that counts.
       ...clientOptions(limits, { reconnectMaxMs: limits.connectTimeoutMs }),
       ...QUIET,
+      // Anyone's server answers here: what it sends must not fill the memory of a coordinator of others.
+      'grpc.max_receive_message_length': limits.messageBytesMax,
       'grpc.use_local_subchannel_pool': 1,
       // http_proxy is meant for the web: a participant on loopback or a unix socket isn't behind it.
       'grpc.enable_http_proxy': 0,

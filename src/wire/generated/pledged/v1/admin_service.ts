@@ -277,11 +277,16 @@ export interface ForgetBranchRequest {
   reason: string;
   /** Say what would happen, and do nothing. */
   dryRun: boolean;
+  /**
+   * How a branch of a log that is lost is to end, at the participant that holds it. Not given: abort. For a branch of
+   * this log it can't be given: its decision stands.
+   */
+  decision: Decision;
 }
 
 /** It is given up. */
 export interface ForgetBranchResponse {
-  /** The transaction, as it stands now. */
+  /** The transaction, as it stands now. Unset where it is of another log. */
   transaction:
     | Transaction
     | undefined;
@@ -355,7 +360,7 @@ export interface ListParticipantsResponse {
 export interface PauseParticipantRequest {
   /** Its name. */
   participant: string;
-  /** Why, for those who read the audit later. */
+  /** Why, for those who read the audit later. Not empty. */
   reason: string;
 }
 
@@ -379,7 +384,7 @@ export interface ResumeParticipantResponse {
   participant: ParticipantStatus | undefined;
 }
 
-/** Asks for what operators did. */
+/** Asks for what operators did. The newest 1,000 are kept, for ever. */
 export interface ListAuditEventsRequest {
   /** How many at most. 0: 50. */
   pageSize: number;
@@ -1716,7 +1721,7 @@ export const AcknowledgeTransactionResponse: MessageFns<AcknowledgeTransactionRe
 };
 
 function createBaseForgetBranchRequest(): ForgetBranchRequest {
-  return { xid: "", participant: "", reason: "", dryRun: false };
+  return { xid: "", participant: "", reason: "", dryRun: false, decision: 0 };
 }
 
 export const ForgetBranchRequest: MessageFns<ForgetBranchRequest> = {
@@ -1732,6 +1737,9 @@ export const ForgetBranchRequest: MessageFns<ForgetBranchRequest> = {
     }
     if (message.dryRun !== false) {
       writer.uint32(32).bool(message.dryRun);
+    }
+    if (message.decision !== 0) {
+      writer.uint32(40).int32(message.decision);
     }
     return writer;
   },
@@ -1781,6 +1789,14 @@ export const ForgetBranchRequest: MessageFns<ForgetBranchRequest> = {
             message.dryRun = reader.bool();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.decision = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1807,6 +1823,9 @@ export const ForgetBranchRequest: MessageFns<ForgetBranchRequest> = {
     if (message.dryRun !== undefined) {
       obj.dryRun = message.dryRun;
     }
+    if (message.decision !== undefined) {
+      obj.decision = decisionToJSON(message.decision);
+    }
     return obj;
   },
 
@@ -1819,6 +1838,7 @@ export const ForgetBranchRequest: MessageFns<ForgetBranchRequest> = {
     message.participant = object.participant ?? "";
     message.reason = object.reason ?? "";
     message.dryRun = object.dryRun ?? false;
+    message.decision = object.decision ?? 0;
     return message;
   },
 };
@@ -3198,8 +3218,9 @@ export const SetLogLevelResponse: MessageFns<SetLogLevelResponse> = {
 };
 
 /**
- * What operators call: the command line and the console. GetStatus, ListTransactions and ListParticipants are
- * served; the others answer UNIMPLEMENTED, and their shapes may still change.
+ * What operators call: the command line and the console. WatchTransactions and SetLogLevel answer UNIMPLEMENTED, and
+ * their shapes may still change. A caller may say who it is in the metadata key pledged-operator (printable ASCII, at
+ * most 100 characters): the audit shows it beside the identity that the daemon saw.
  */
 export type AdminServiceService = typeof AdminServiceService;
 export const AdminServiceService = {
@@ -3274,7 +3295,10 @@ export const AdminServiceService = {
     responseDeserialize: (value: Buffer): AcknowledgeTransactionResponse =>
       AcknowledgeTransactionResponse.decode(value),
   },
-  /** Gives up the branch of a participant that is gone for ever. */
+  /**
+   * Gives up the branch of a participant that is gone for ever; or ends a branch of a log that is lost, where a
+   * participant holds it prepared.
+   */
   forgetBranch: {
     path: "/pledged.v1.AdminService/ForgetBranch" as const,
     requestStream: false as const,
@@ -3309,7 +3333,7 @@ export const AdminServiceService = {
       Buffer.from(ListParticipantsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListParticipantsResponse => ListParticipantsResponse.decode(value),
   },
-  /** Stops new work and deliveries for a participant. */
+  /** Gives a participant no new work, and tries nothing again with it, until it is resumed; restarts don't resume it. */
   pauseParticipant: {
     path: "/pledged.v1.AdminService/PauseParticipant" as const,
     requestStream: false as const,
@@ -3370,13 +3394,16 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
   retryTransaction: handleUnaryCall<RetryTransactionRequest, RetryTransactionResponse>;
   /** Closes a heuristic: a person has looked, and mended what was to be mended. */
   acknowledgeTransaction: handleUnaryCall<AcknowledgeTransactionRequest, AcknowledgeTransactionResponse>;
-  /** Gives up the branch of a participant that is gone for ever. */
+  /**
+   * Gives up the branch of a participant that is gone for ever; or ends a branch of a log that is lost, where a
+   * participant holds it prepared.
+   */
   forgetBranch: handleUnaryCall<ForgetBranchRequest, ForgetBranchResponse>;
   /** Lays the log beside what each participant says it holds prepared. */
   compareBranches: handleUnaryCall<CompareBranchesRequest, CompareBranchesResponse>;
   /** Lists the registered participants. */
   listParticipants: handleUnaryCall<ListParticipantsRequest, ListParticipantsResponse>;
-  /** Stops new work and deliveries for a participant. */
+  /** Gives a participant no new work, and tries nothing again with it, until it is resumed; restarts don't resume it. */
   pauseParticipant: handleUnaryCall<PauseParticipantRequest, PauseParticipantResponse>;
   /** Undoes PauseParticipant. */
   resumeParticipant: handleUnaryCall<ResumeParticipantRequest, ResumeParticipantResponse>;
@@ -3477,7 +3504,10 @@ export interface AdminServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: AcknowledgeTransactionResponse) => void,
   ): ClientUnaryCall;
-  /** Gives up the branch of a participant that is gone for ever. */
+  /**
+   * Gives up the branch of a participant that is gone for ever; or ends a branch of a log that is lost, where a
+   * participant holds it prepared.
+   */
   forgetBranch(
     request: ForgetBranchRequest,
     callback: (error: ServiceError | null, response: ForgetBranchResponse) => void,
@@ -3525,7 +3555,7 @@ export interface AdminServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListParticipantsResponse) => void,
   ): ClientUnaryCall;
-  /** Stops new work and deliveries for a participant. */
+  /** Gives a participant no new work, and tries nothing again with it, until it is resumed; restarts don't resume it. */
   pauseParticipant(
     request: PauseParticipantRequest,
     callback: (error: ServiceError | null, response: PauseParticipantResponse) => void,

@@ -61,6 +61,8 @@ export const ParticipantState = {
   BACKING_OFF: 6,
   /** QUARANTINED - It isn't what it was, or broke a pledge: a person is needed. */
   QUARANTINED: 7,
+  /** PAUSED - An operator paused it: it is sent nothing new, and what it is owed waits. */
+  PAUSED: 8,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -75,6 +77,7 @@ export namespace ParticipantState {
   export type SETTLED = typeof ParticipantState.SETTLED;
   export type BACKING_OFF = typeof ParticipantState.BACKING_OFF;
   export type QUARANTINED = typeof ParticipantState.QUARANTINED;
+  export type PAUSED = typeof ParticipantState.PAUSED;
   export type UNRECOGNIZED = typeof ParticipantState.UNRECOGNIZED;
 }
 
@@ -96,6 +99,8 @@ export function participantStateToJSON(object: ParticipantState): string {
       return "PARTICIPANT_STATE_BACKING_OFF";
     case ParticipantState.QUARANTINED:
       return "PARTICIPANT_STATE_QUARANTINED";
+    case ParticipantState.PAUSED:
+      return "PARTICIPANT_STATE_PAUSED";
     case ParticipantState.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -134,6 +139,22 @@ export interface ParticipantStatus {
     | undefined;
   /** Those among foreign_branches whose log has a coordinator that was seen there lately: it will end them. */
   foreignBranchesOfLivingLogs: number;
+  /** Why it is paused, when, and by whom. Unset: it isn't. */
+  pause:
+    | Pause
+    | undefined;
+  /** How often in a row something went wrong, since it was last well. */
+  failures: number;
+}
+
+/** An operator's pause of a participant. */
+export interface Pause {
+  /** Who, by the identity that the daemon saw. */
+  who: string;
+  /** Why, in the operator's words. */
+  reason: string;
+  /** When. */
+  time: Date | undefined;
 }
 
 function createBaseParticipantStatus(): ParticipantStatus {
@@ -151,6 +172,8 @@ function createBaseParticipantStatus(): ParticipantStatus {
     lastError: "",
     nextTryTime: undefined,
     foreignBranchesOfLivingLogs: 0,
+    pause: undefined,
+    failures: 0,
   };
 }
 
@@ -194,6 +217,12 @@ export const ParticipantStatus: MessageFns<ParticipantStatus> = {
     }
     if (message.foreignBranchesOfLivingLogs !== 0) {
       writer.uint32(104).int32(message.foreignBranchesOfLivingLogs);
+    }
+    if (message.pause !== undefined) {
+      Pause.encode(message.pause, writer.uint32(114).fork()).join();
+    }
+    if (message.failures !== 0) {
+      writer.uint32(120).int32(message.failures);
     }
     return writer;
   },
@@ -315,6 +344,22 @@ export const ParticipantStatus: MessageFns<ParticipantStatus> = {
             message.foreignBranchesOfLivingLogs = reader.int32();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.pause = Pause.decode(reader, reader.uint32());
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.failures = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -368,6 +413,12 @@ export const ParticipantStatus: MessageFns<ParticipantStatus> = {
     if (message.foreignBranchesOfLivingLogs !== undefined) {
       obj.foreignBranchesOfLivingLogs = Math.round(message.foreignBranchesOfLivingLogs);
     }
+    if (message.pause !== undefined) {
+      obj.pause = Pause.toJSON(message.pause);
+    }
+    if (message.failures !== undefined) {
+      obj.failures = Math.round(message.failures);
+    }
     return obj;
   },
 
@@ -391,6 +442,101 @@ export const ParticipantStatus: MessageFns<ParticipantStatus> = {
     message.lastError = object.lastError ?? "";
     message.nextTryTime = object.nextTryTime ?? undefined;
     message.foreignBranchesOfLivingLogs = object.foreignBranchesOfLivingLogs ?? 0;
+    message.pause = (object.pause !== undefined && object.pause !== null) ? Pause.fromPartial(object.pause) : undefined;
+    message.failures = object.failures ?? 0;
+    return message;
+  },
+};
+
+function createBasePause(): Pause {
+  return { who: "", reason: "", time: undefined };
+}
+
+export const Pause: MessageFns<Pause> = {
+  encode(message: Pause, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.who !== "") {
+      writer.uint32(10).string(message.who);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.time !== undefined) {
+      Timestamp.encode(toTimestamp(message.time), writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Pause {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePause();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.who = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.time = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  toJSON(message: Pause): unknown {
+    const obj: any = {};
+    if (message.who !== undefined) {
+      obj.who = message.who;
+    }
+    if (message.reason !== undefined) {
+      obj.reason = message.reason;
+    }
+    if (message.time !== undefined) {
+      obj.time = message.time.toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Pause>): Pause {
+    return Pause.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Pause>): Pause {
+    const message = createBasePause();
+    message.who = object.who ?? "";
+    message.reason = object.reason ?? "";
+    message.time = object.time ?? undefined;
     return message;
   },
 };
