@@ -3,7 +3,7 @@
  * random; the same log and databases throughout. After each kill: sink and offsets agree, nothing is in doubt,
  * nothing is left prepared, and the coordinator stands by every answer that it ever gave.
  *
- * 20 kills; 100 with PLEDGED_FULL=1.
+ * 10 kills; 100 with PLEDGED_FULL=1.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -19,7 +19,7 @@ import { type Coordinator, connect } from '../../src/sdk/client/index.ts'
 import { ClientRecord } from '../harness/client-record.ts'
 import { disagreements } from '../harness/databases.ts'
 
-const KILLS = process.env['PLEDGED_FULL'] === '1' ? 100 : 20
+const KILLS = process.env['PLEDGED_FULL'] === '1' ? 100 : 10
 const WORKERS = 4
 const SETTLES_WITHIN_MS = 60_000
 const LANDS_WITHIN_MS = 60_000

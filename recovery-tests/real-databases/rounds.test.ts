@@ -4,7 +4,7 @@
  * which what fell was started again: each worker's rows are as many as its position says, no prepared branch is left
  * in either server 30 s later, and the coordinator stands by every answer that any application was given.
  *
- * 5 rounds; 50 with PLEDGED_FULL=1.
+ * 3 rounds; 50 with PLEDGED_FULL=1.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -19,7 +19,7 @@ import { APPLICATIONS, type Fault, faultsOf, strike, WORKERS_EACH } from './faul
 import { DatabaseFleet, LAYOUTS } from './fleet.ts'
 import { PARTICIPANTS, seedOf } from './work.ts'
 
-const ROUNDS = process.env['PLEDGED_FULL'] === '1' ? 50 : 5
+const ROUNDS = process.env['PLEDGED_FULL'] === '1' ? 50 : 3
 const WORKERS = APPLICATIONS * WORKERS_EACH
 const HEALS_WITHIN_MS = 30_000
 const MOVES_WITHIN_MS = 60_000

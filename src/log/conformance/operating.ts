@@ -78,8 +78,9 @@ export function testOperated(create: Create, closeAndReopen: Again, crashAndReop
     const events = [audit(xid(1), 10), audit('', 11)]
     await appended(log, decision(xid(1)), pause('sink'), branchForgotten(xid(1)), ...events, end(xid(1)))
     for (let round = 0; round < 4; round += 1) {
-      for (let sequence = 2; sequence <= 40; sequence += 1) {
-        await appended(log, decision(xid(sequence)), end(xid(sequence)))
+      for (let sequence = 2; sequence <= 40; sequence += 3) {
+        const others = [xid(sequence), xid(sequence + 1), xid(sequence + 2)]
+        await appended(log, ...others.flatMap((other) => [decision(other), end(other)]))
       }
       await log.forget(placeOf(xid(40)))
       ;({ log, xid, answer } = await (round % 2 === 0 ? crashAndReopen : closeAndReopen)(log))
