@@ -34,6 +34,8 @@ export interface HistoryResult {
 const HEALING_MS_MAX = 5_000
 const SETTLING_MS = 25
 const HEALING_SLICE_MS = 20
+/** What hung, or outlived its process, when the faults ended has come to its end by then, and may have pledged. */
+const LATE_MS_MAX = 350
 const EMPTYING_SLICE_MS = 5
 /** Owners that are silent run into their timeouts meanwhile, and clients give up. */
 const HEALING_MS_MIN = 40
@@ -100,9 +102,11 @@ class History {
     await time.run(this.#plan.activeMs)
     this.#world.heal()
     this.#coordinator.heal()
-    await time.run(time.nowMs + HEALING_MS_MIN)
+    const healedMs = time.nowMs
+    await time.run(healedMs + HEALING_MS_MIN)
     await this.#quiet()
     await this.#ask()
+    await time.run(Math.max(time.nowMs, healedMs + LATE_MS_MAX))
     await this.#quiet()
     await this.#emptied()
     this.#count()

@@ -43,7 +43,10 @@ async function main(): Promise<number> {
     return 0
   }
   const interrupt = new AbortController()
-  process.once('SIGINT', () => interrupt.abort())
+  // A terminal tells the whole group, and npm tells us once more: the second is not to end us amid the summary.
+  process.on('SIGINT', () => interrupt.abort())
+  // Whoever reads a trace may have seen enough of it.
+  process.stdout.on('error', () => process.exit(EXIT_INTERRUPTED))
   const progress =
     args.only === undefined ? await runAll(args, interrupt.signal) : await runOne(args, args.only)
   if (progress.failure !== undefined) process.stdout.write(formatFailure(args.seed, progress.failure))
