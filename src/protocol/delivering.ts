@@ -115,6 +115,9 @@ export function receiveResult(
     const transaction = turn.state.transactions.get(message.xid)
     if (transaction !== undefined && isHandedOver(transaction))
       receiveOnePhaseDoubt(turn, transaction, message.message)
+    // The presumption was taken back while its abort was on the way, and found that it had been broken, too (R4).
+    else if (message.result === 'broken' && isBroken(turn, message.xid))
+      breakPledge(turn, participant, message)
     return
   }
   if (owed.verb !== message.verb) return
@@ -135,6 +138,11 @@ export function receiveResult(
       return trouble(turn, participant, message.xid, 'delivery_failed', reason)
     }
   }
+}
+
+function isBroken(turn: Turn, xid: Xid): boolean {
+  for (const record of turn.state.heuristics.values()) if (record.xid === xid) return true
+  return false
 }
 
 function acknowledged(
