@@ -10,7 +10,7 @@ import type { ParticipantMessage, Verb } from './messages.ts'
 import { isHandedOver, receiveOnePhaseDoubt, receiveOnePhaseOutcome } from './one-phase.ts'
 import type { HeuristicRecord } from './records.ts'
 import type { Branch, Owed, ParticipantState, Transaction, Turn } from './state.ts'
-import { branchAt, heuristicKey, isReachable, note, participantOf } from './state.ts'
+import { branchAt, heuristicKey, isHeuristic, isReachable, note, participantOf } from './state.ts'
 
 /** The message itself leaves with the append's `then`; here it is only booked. */
 export function oweCommit(turn: Turn, transaction: Transaction, branch: Branch): void {
@@ -116,7 +116,7 @@ export function receiveResult(
     if (transaction !== undefined && isHandedOver(transaction))
       receiveOnePhaseDoubt(turn, transaction, message.message)
     // The presumption was taken back while its abort was on the way, and found that it had been broken, too (R4).
-    else if (message.result === 'broken' && isBroken(turn, message.xid))
+    else if (message.result === 'broken' && isHeuristic(turn, message.xid))
       breakPledge(turn, participant, message)
     return
   }
@@ -138,11 +138,6 @@ export function receiveResult(
       return trouble(turn, participant, message.xid, 'delivery_failed', reason)
     }
   }
-}
-
-function isBroken(turn: Turn, xid: Xid): boolean {
-  for (const record of turn.state.heuristics.values()) if (record.xid === xid) return true
-  return false
 }
 
 function acknowledged(

@@ -13,7 +13,7 @@ import { askLog, isForgotten, isInherited, standingOf } from './lookup.ts'
 import type { HeldBranch, ParticipantMessage, Verb } from './messages.ts'
 import { isAcknowledged, type KeptTransaction } from './records.ts'
 import type { Inquiry, ParticipantState, Turn } from './state.ts'
-import { branchAt, heuristicKey, isReachable, participantOf } from './state.ts'
+import { branchAt, heuristicKey, isHeuristic, isReachable, participantOf } from './state.ts'
 import { isSuperseded } from './superseding.ts'
 
 export function startScan(turn: Turn, name: string): void {
@@ -187,12 +187,6 @@ export function classifyHeld(
     return
   }
   inquire(turn, participant, xid, purpose.prepareTimeMs)
-}
-
-/** A person is needed already: what a witness said of it stands. */
-function isHeuristic(turn: Turn, xid: Xid): boolean {
-  for (const record of turn.state.heuristics.values()) if (record.xid === xid) return true
-  return false
 }
 
 /** Delivers a decision for which no transaction is in memory. */

@@ -319,6 +319,12 @@ export function isReachable(participant: ParticipantState): boolean {
   return participant.link !== undefined && participant.pause === undefined
 }
 
+/** A person is needed already: what a witness said of it stands. */
+export function isHeuristic(turn: Turn, xid: Xid): boolean {
+  for (const record of turn.state.heuristics.values()) if (record.xid === xid) return true
+  return false
+}
+
 export function heuristicKey(xid: Xid, participant: string): string {
   return `${xid}/${participant}`
 }
