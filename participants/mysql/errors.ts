@@ -154,6 +154,12 @@ export function failureOf(error: unknown, phase: Phase): DatabaseFailure {
   )
 }
 
+/** An error of the server's, or of the connection to it. */
+export function isOfDatabase(error: unknown): boolean {
+  const { errno, fatal } = factsOf(error)
+  return error instanceof Error && (errno !== '' || fatal)
+}
+
 export function kindOf(code: string): ErrorKind {
   const listed = Object.hasOwn(MYSQL_ERRORS, code) ? MYSQL_ERRORS[code] : undefined
   return listed ?? (/^[1-9][0-9]*$/.test(code) ? OTHER_OF_SERVER : OTHER)

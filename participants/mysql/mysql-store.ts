@@ -11,6 +11,7 @@ import { Connections } from './connections.ts'
 import { Ending } from './ending.ts'
 import { kindOf } from './errors.ts'
 import { HeldSessions } from './held-sessions.ts'
+import { READ_RESOURCE_ID, resourceIdOf } from './identity.ts'
 import { sharesOf } from './limits.ts'
 import { Logs } from './logs.ts'
 import { Pledging } from './pledging.ts'
@@ -18,7 +19,7 @@ import { recoveredXids } from './recovered.ts'
 import { Scanning } from './scanning.ts'
 import { checkServer, type ServerFacts } from './server-checks.ts'
 import type { Session, StatementOptions } from './session.ts'
-import { ensureResourceId, ensureTables, READ_RESOURCE_ID } from './tables.ts'
+import { ensureResourceId, ensureTables } from './tables.ts'
 import { Witnesses } from './witnesses.ts'
 
 export interface MysqlStoreOptions {
@@ -133,8 +134,7 @@ export class MysqlStore implements BranchStore {
     const table = { ...options, phase: 'end', user: facts.user } as const
     await ensureTables(session, table)
     const drawnId = await ensureResourceId(session, table)
-    const parts = [facts.serverUuid, drawnId, encodeURIComponent(facts.database)]
-    return { facts, drawnId, resourceId: parts.filter((part) => part !== undefined).join('/') }
+    return { facts, drawnId, resourceId: resourceIdOf({ ...facts, drawnId }) }
   }
 
   /** R10: at the first use of each connection. */

@@ -22,7 +22,8 @@ import type { ServerFacts } from './server-checks.ts'
 import { type Session, textOf } from './session.ts'
 import { onlyReads } from './statement-text.ts'
 import { Watch } from './watch.ts'
-import { readOnly, TAKES_WRITES } from './witnesses.ts'
+import { insertWitness, WRITES_OF_SESSION } from './witness-sql.ts'
+import { readOnly } from './witnesses.ts'
 
 export interface PledgingOptions {
   readonly branch: string
@@ -35,10 +36,7 @@ export interface PledgingOptions {
 }
 
 const WORK = { phase: 'work' } as const
-const INSERT_WITNESS = `INSERT INTO pledged_witness (xid, branch, outcome, session_id, changed_rows)
-  SELECT ?, ?, 'committed', CONNECTION_ID(), ? FROM DUAL WHERE ${TAKES_WRITES}`
-const WRITES_OF_SESSION =
-  "SHOW SESSION STATUS WHERE Variable_name IN ('Handler_write', 'Handler_update', 'Handler_delete')"
+const INSERT_WITNESS = insertWitness({ table: 'pledged_witness', xid: '?', branch: '?', changedRows: '?' })
 
 export class Pledging {
   readonly #options: PledgingOptions

@@ -3,10 +3,11 @@
  * mends it. MariaDB 10.11 was tried; what is said of MySQL is by its manual.
  */
 import { PledgedError } from '../../src/sdk/participant/index.ts'
+import { type Flavour, flavourOf } from './identity.ts'
 import { type Session, type StatementOptions, textOf } from './session.ts'
 
 export interface ServerFacts {
-  readonly flavour: 'mariadb' | 'mysql'
+  readonly flavour: Flavour
   readonly version: string
   readonly database: string
   /** As GRANT names him. */
@@ -103,10 +104,6 @@ function* settingMistakes(variables: Variables): Iterable<string> {
   if (isOn('wsrep_on')) {
     yield 'the server is a node of a Galera cluster, which has no XA: use a server without wsrep_on'
   }
-}
-
-function flavourOf(version: string): ServerFacts['flavour'] {
-  return /mariadb/i.test(version) ? 'mariadb' : 'mysql'
 }
 
 /** `name@%` becomes `'name'@'%'`. */

@@ -32,6 +32,10 @@ const TOKENS = new RegExp(
   'y',
 )
 
+export function statementTokens(sql: string): Iterable<Token> {
+  return tokensOf(TOKENS, sql)
+}
+
 export function inspectStatement(sql: string): StatementText {
   if (sql.includes('\0')) return { problem: 'contains a NUL character' }
   return inspectTokens(tokensOf(TOKENS, sql), {

@@ -2,6 +2,7 @@
 import { messageOf, PledgedError } from '../../src/sdk/participant/index.ts'
 import { DatabaseFailure } from '../shared/servers/database-failure.ts'
 import { DENIED } from './errors.ts'
+import { READ_RESOURCE_ID } from './identity.ts'
 import { type Session, type StatementOptions, textOf } from './session.ts'
 
 /** Names compare byte by byte, whatever the database's collation. */
@@ -47,7 +48,6 @@ const PROBES: readonly string[] = [
   "SELECT epoch FROM pledged_logs WHERE log_id = ''",
 ]
 
-export const READ_RESOURCE_ID = "SELECT value FROM pledged_meta WHERE name = 'resource_id'"
 const DRAW_RESOURCE_ID = "INSERT IGNORE INTO pledged_meta (name, value) VALUES ('resource_id', UUID())"
 
 export interface TableOptions extends StatementOptions {

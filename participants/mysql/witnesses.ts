@@ -9,6 +9,7 @@ import type { Connections } from './connections.ts'
 import { DUPLICATE_KEY, LOCKED_FOR_TOO_LONG } from './errors.ts'
 import { endIdleHolder } from './idle-holder.ts'
 import { textOf } from './session.ts'
+import { TAKES_WRITES } from './witness-sql.ts'
 
 export interface WitnessesOptions {
   readonly branch: string
@@ -16,8 +17,6 @@ export interface WitnessesOptions {
   readonly answerTimeoutMs: number
 }
 
-/** MariaDB's newest have words for it. */
-export const TAKES_WRITES = "CAST(@@GLOBAL.read_only AS CHAR) IN ('0', 'OFF')"
 const READ = `SELECT CAST(@@GLOBAL.read_only AS CHAR) AS read_only,
   (SELECT outcome FROM pledged_witness WHERE xid = ? AND branch = ?) AS outcome`
 const ENDED = 'SELECT xid AS xid FROM pledged_witness WHERE branch = ? AND xid IN (?)'

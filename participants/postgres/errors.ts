@@ -6,7 +6,6 @@
  * that they did nothing. A connection that ends with the answer outstanding says nothing: what PREPARE and COMMIT may
  * have done is then unknown. No code says that a statement did what was asked and failed.
  */
-import { DatabaseError } from 'pg'
 import { messageOf } from '../../src/sdk/participant/index.ts'
 import { DatabaseFailure, type Effect } from '../shared/servers/database-failure.ts'
 
@@ -144,16 +143,48 @@ export function abandoned(phase: Phase, why: string): DatabaseFailure {
 
 export function sqlstateOf(error: unknown): string | undefined {
   if (error instanceof DatabaseFailure) return error.code
-  return error instanceof DatabaseError && /^[0-9A-Z]{5}$/.test(error.code ?? '') ? error.code : undefined
+  return serversError(error)?.code
 }
 
+/** An error of the server's, or of the connection to it; the driver gives some of the latter no code. */
+export function isOfDatabase(error: unknown): boolean {
+  if (sqlstateOf(error) !== undefined) return true
+  if (!(error instanceof Error)) return false
+  const { syscall } = error as NodeJS.ErrnoException
+  return syscall !== undefined || LOST_CONNECTION.test(error.message)
+}
+
+const LOST_CONNECTION =
+  /^(?:Connection terminated|Client has encountered a connection error|Client was closed)/
+
 function isFatal(error: unknown): boolean {
-  return error instanceof DatabaseError && (error.severity === 'FATAL' || error.severity === 'PANIC')
+  const severity = serversError(error)?.severity
+  return severity === 'FATAL' || severity === 'PANIC'
+}
+
+interface ServersError {
+  readonly code: string
+  readonly severity: string
+  readonly detail?: string | undefined
+  readonly hint?: string | undefined
+}
+
+/**
+ * Known by its looks, since an application's driver may be another copy than ours. An error of the network can have a code
+ * of five letters (EPIPE), and never a severity.
+ */
+function serversError(error: unknown): ServersError | undefined {
+  if (!(error instanceof Error)) return undefined
+  const { code, severity } = error as Error & { code?: unknown; severity?: unknown }
+  if (typeof severity !== 'string' || typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code))
+    return undefined
+  return error as Error & ServersError
 }
 
 function sentenceOf(error: unknown, code: string, advice: string): string {
   const parts = [advice, messageOf(error)]
-  if (error instanceof DatabaseError) parts.push(error.detail ?? '', error.hint ?? '')
+  const { detail = '', hint = '' } = serversError(error) ?? {}
+  parts.push(detail, hint)
   const text = parts.filter((part) => part !== '').join('; ')
   return `${text} (SQLSTATE ${code})`
 }

@@ -47,7 +47,7 @@ const TOKENS = new RegExp(
 
 export function inspectStatement(sql: string): StatementText {
   if (sql.includes('\0')) return { problem: 'contains a NUL character' }
-  return inspectTokens(tokensIn(sql), {
+  return inspectTokens(statementTokens(sql), {
     keywords: KEYWORDS,
     passesOver: '(',
     problemOf,
@@ -64,7 +64,7 @@ function problemOf({ kind, text }: Token): string | undefined {
 }
 
 /** Of comments that nest and quotes with a name of their own, the rules find the beginning, and this the end. */
-function* tokensIn(sql: string): Iterable<Token> {
+export function* statementTokens(sql: string): Iterable<Token> {
   for (let position = 0; position < sql.length; ) {
     const token = tokenAt(TOKENS, sql, position)
     if (token === undefined) return

@@ -5,6 +5,7 @@
  */
 import { CRASH_POINT_PLACES, type Fate } from '../../src/base/crash-point-places.ts'
 import { CRASH_POINTS, type CrashPoint } from '../../src/base/crash-points.ts'
+import { EARLY_PLEDGE_POINTS, type EarlyPledgePoint } from './early-pledge-aims.ts'
 
 /** A point's first word says who passes it; it can be passed by nobody else. */
 export const PASSERS = ['coordinator', 'participant', 'application'] as const
@@ -48,7 +49,10 @@ const SOUND: readonly Plan[] = [{}]
 const DECIDED: Plan = { before: 'coordinator.delivery.before-send', holds: true, fate: 'committed' }
 const UNDECIDED: Plan = { before: 'coordinator.append.before-post', holds: true, fate: 'aborted' }
 
-const PLANS: Readonly<Record<CrashPoint, readonly Plan[]>> = {
+/** What the files' participants pass. The others are aimed at in early-pledge-aims.ts. */
+type FilePoint = Exclude<CrashPoint, EarlyPledgePoint>
+
+const PLANS: Readonly<Record<FilePoint, readonly Plan[]>> = {
   'coordinator.opening.fenced': [DECIDED],
   'coordinator.opening.checked': [UNDECIDED],
   'coordinator.opening.replayed': [DECIDED],
@@ -92,9 +96,18 @@ const PLANS: Readonly<Record<CrashPoint, readonly Plan[]>> = {
   'application.execute.answered': SOUND,
 }
 
-export const ALL_POINTS = Object.keys(CRASH_POINTS) as readonly CrashPoint[]
+/** In the order of their declaration. */
+export const FILE_POINTS = (Object.keys(CRASH_POINTS) as CrashPoint[]).filter(
+  (point): point is FilePoint => !EARLY_PLEDGE_POINTS.some((other) => other === point),
+)
 
-export function casesOf(point: CrashPoint): readonly Case[] {
+export const FATES: Readonly<Record<Exclude<Fate, undefined>, readonly string[]>> = {
+  committed: ['committed'],
+  aborted: ['aborted'],
+  either: ['committed', 'aborted'],
+}
+
+export function casesOf(point: FilePoint): readonly Case[] {
   const aims = PLANS[point].map((plan): Aim => {
     const { fate } = CRASH_POINT_PLACES[point]
     return { requests: 'sound', holds: false, fate, ...plan }

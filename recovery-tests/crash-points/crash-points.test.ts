@@ -1,5 +1,5 @@
 /**
- * kill -9 at every crash point that there is, in every process that can pass it, and of everybody else at that moment;
+ * kill -9 at every crash point that there is, but those of early-pledge.test.ts, in every process that can pass it, and of everybody else at that moment;
  * then they come back, the daemon first or the participants first. The same log and databases throughout. After each:
  * sink and offsets agree, nothing is prepared or locked, the transaction that was under way has met the fate that the
  * documentation gives it, and no answer was ever taken back.
@@ -14,15 +14,10 @@ import type { Fate } from '../../src/base/crash-point-places.ts'
 import type { CrashPoint } from '../../src/base/crash-points.ts'
 import { type Coordinator, connect } from '../../src/sdk/client/index.ts'
 import { ClientRecord } from '../harness/client-record.ts'
-import { ALL_POINTS, casesOf, ORDERS, titleOf } from './aims.ts'
+import { casesOf, FATES, FILE_POINTS, ORDERS, titleOf } from './aims.ts'
 import { Theatre } from './theatre.ts'
 
 const ROUNDS = process.env['PLEDGED_FULL'] === '1' ? 5 : 1
-const FATES: Readonly<Record<Exclude<Fate, undefined>, readonly string[]>> = {
-  committed: ['committed'],
-  aborted: ['aborted'],
-  either: ['committed', 'aborted'],
-}
 
 const directory = mkdtempSync(join(tmpdir(), 'pledged-crash-points-'))
 const theatre = new Theatre(directory)
@@ -44,7 +39,7 @@ afterAll(async () => {
 })
 
 describe.each(Array.from({ length: ROUNDS }, (_, round) => round + 1))('round %i: kill -9 at', (_round) => {
-  const cases = ALL_POINTS.flatMap((point) => casesOf(point)).map((one) => [titleOf(one), one] as const)
+  const cases = FILE_POINTS.flatMap((point) => casesOf(point)).map((one) => [titleOf(one), one] as const)
   it.each(cases)('%s', async (_title, one) => {
     const { point, order, aim } = one
     const held = await theatre.dieAt(one)
@@ -62,7 +57,7 @@ describe.each(Array.from({ length: ROUNDS }, (_, round) => round + 1))('round %i
 
 describe('after all of them', () => {
   it('every point was survived, in both orders', () => {
-    const missed = ALL_POINTS.filter((point) => (survived.get(point) ?? 0) < ROUNDS * ORDERS.length)
+    const missed = FILE_POINTS.filter((point) => (survived.get(point) ?? 0) < ROUNDS * ORDERS.length)
     expect(missed).toEqual([])
   })
 

@@ -36,6 +36,18 @@ it('finds a text that is split between two packets', async () => {
   expect(carriedOut).toEqual(['PREPARE one', 'COMMIT'])
 })
 
+it('lets nothing pass back any more', async () => {
+  const { proxy, carriedOut } = await start()
+  const client = await dial(proxy)
+  expect(await ask(client, 'INSERT')).toBe('done INSERT')
+  const muted = proxy.muteNext('COMMIT')
+  const answer = ask(client, 'COMMIT one')
+  await muted
+  await expect.poll(() => carriedOut).toEqual(['INSERT', 'COMMIT one'])
+  proxy.cutAll()
+  expect(await answer).toBe('cut')
+})
+
 it('denies a text until it is permitted', async () => {
   const { proxy } = await start()
   proxy.deny('COMMIT')

@@ -1,7 +1,8 @@
 /**
- * A TCP proxy between a participant and its database, which cuts connections on order: when a text passes in a
- * request, before it is forwarded, after it was forwarded but before its answer passes, or after the answer. A cut is
- * a reset on both sides, as from a firewall or a machine that lost its power.
+ * A TCP proxy between a participant and its database, or an application and its daemon, which cuts connections on order:
+ * when a text passes in a request, before it is forwarded, after it was forwarded but before its answer passes, or after the
+ * answer. A cut is a reset on both sides, as from a firewall or a machine that lost its power. Or it lets nothing pass back any
+ * more, as a network that has lost one direction.
  */
 import { createServer, connect as dial, type Server, type Socket } from 'node:net'
 import { assert } from '../../src/base/assert.ts'
@@ -24,21 +25,22 @@ interface OrderedCut extends Cut {
 }
 
 export class CuttingProxy {
-  readonly #target: number
+  readonly #target: number | string
   readonly #server: Server
   readonly #pairs = new Set<ConnectionPair>()
   #order: OrderedCut | undefined
+  #muting: { readonly text: string; readonly done: () => void } | undefined
   #denied: string | undefined
   #attempts = 0
   #openAtOnceMax = 0
 
-  private constructor(target: number) {
+  private constructor(target: number | string) {
     this.#target = target
     this.#server = createServer({ noDelay: true }, (client) => this.#accept(client))
   }
 
-  /** Towards a port of 127.0.0.1. */
-  static async start(target: number): Promise<CuttingProxy> {
+  /** Towards a port of 127.0.0.1, or the path of a unix socket. */
+  static async start(target: number | string): Promise<CuttingProxy> {
     const proxy = new CuttingProxy(target)
     await new Promise<void>((resolve, reject) => {
       proxy.#server.once('error', reject)
@@ -81,6 +83,17 @@ export class CuttingProxy {
     })
   }
 
+  /**
+   * The next connection on which the text passes carries nothing back any more, from then on; resolves when the text was
+   * forwarded. It stays open until `cutAll`.
+   */
+  muteNext(text: string): Promise<void> {
+    assert(text.length > 0 && text.length <= TEXT_MAX, 'a text that can be found')
+    return new Promise((done) => {
+      this.#muting = { text, done }
+    })
+  }
+
   /** Takes back an order that hasn't been carried out; true where there was one. */
   countermand(): boolean {
     const open = this.#order !== undefined
@@ -109,8 +122,13 @@ export class CuttingProxy {
 
   #accept(client: Socket): void {
     this.#attempts += 1
-    const pair = new ConnectionPair(client, dial({ port: this.#target, host: '127.0.0.1', noDelay: true }), {
+    const target = this.#target
+    const place = typeof target === 'string' ? { path: target } : { port: target, host: '127.0.0.1' }
+    const pair = new ConnectionPair(client, dial({ ...place, noDelay: true }), {
       cutFor: (passing) => this.#cutFor(passing),
+      mutedBy: (passing) => this.#mutedBy(passing),
+      // A unix socket has no reset.
+      drop: (socket) => (typeof target === 'string' ? socket.destroy() : socket.resetAndDestroy()),
       closed: () => this.#pairs.delete(pair),
     })
     this.#pairs.add(pair)
@@ -125,25 +143,36 @@ export class CuttingProxy {
     this.#order = undefined
     return order
   }
+
+  #mutedBy(passes: (text: string) => boolean): (() => void) | undefined {
+    const muting = this.#muting
+    if (muting === undefined || !passes(muting.text)) return undefined
+    this.#muting = undefined
+    return muting.done
+  }
 }
 
 type Ordered = Pick<OrderedCut, 'moment' | 'done'>
 
 interface PairEvents {
   readonly cutFor: (passes: (text: string) => boolean) => Ordered | undefined
+  readonly mutedBy: (passes: (text: string) => boolean) => (() => void) | undefined
+  /** Of the database's side. */
+  readonly drop: (socket: Socket) => void
   readonly closed: () => void
 }
 
 /** Longer texts aren't ordered. */
 const TEXT_MAX = 200
 
-/** One connection: the participant's side, and the database's. */
+/** One connection: the participant's (or application's) side, and the database's (or daemon's). */
 class ConnectionPair {
   readonly #client: Socket
   readonly #database: Socket
   readonly #events: PairEvents
   #tail = ''
   #pending: Ordered | undefined
+  #muted = false
 
   constructor(client: Socket, database: Socket, events: PairEvents) {
     this.#client = client
@@ -162,7 +191,7 @@ class ConnectionPair {
 
   cut(): void {
     this.#client.resetAndDestroy()
-    this.#database.resetAndDestroy()
+    this.#events.drop(this.#database)
     this.#events.closed()
   }
 
@@ -183,10 +212,14 @@ class ConnectionPair {
       return
     }
     this.#pending ??= ordered
+    const muted = this.#events.mutedBy(passes)
+    if (muted !== undefined) this.#muted = true
     this.#database.write(bytes)
+    muted?.()
   }
 
   #answer(bytes: Buffer): void {
+    if (this.#muted) return
     const pending = this.#pending
     if (pending?.moment === 'between') {
       this.cut()
@@ -200,7 +233,7 @@ class ConnectionPair {
     this.#pending = undefined
     // A reset towards the client could overtake the answer, which has to arrive.
     this.#client.end(bytes)
-    this.#database.resetAndDestroy()
+    this.#events.drop(this.#database)
     this.#events.closed()
     pending.done()
   }

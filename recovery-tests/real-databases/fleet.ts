@@ -25,6 +25,8 @@ export interface FleetOptions {
   /** More of the daemon's participants, as they stand in its configuration. */
   readonly participants?: readonly string[] | undefined
   readonly onMessage?: ((message: unknown) => void) | undefined
+  /** The application's file: its arguments are those of load.ts, which it is where none is given. */
+  readonly application?: string | undefined
   /** Where a server lives, if not in a directory of its own. */
   readonly places?: Readonly<Partial<Record<ParticipantName, string>>> | undefined
 }
@@ -89,11 +91,10 @@ export class DatabaseFleet {
   startApplication(index: number, workers: number): ManagedProcess {
     const { ledger, stock } = this.databases
     const places = [this.address, ledger.url, stock.url, this.journalOf(index)]
-    return this.#spawn(
-      `application ${index}`,
-      [join(import.meta.dirname, 'load.ts'), ...places, String(index * workers), String(workers)],
-      { onMessage: this.#options.onMessage },
-    )
+    const file = this.#options.application ?? join(import.meta.dirname, 'load.ts')
+    return this.#spawn(`application ${index}`, [file, ...places, String(index * workers), String(workers)], {
+      onMessage: this.#options.onMessage,
+    })
   }
 
   journalOf(application: number): string {
@@ -107,6 +108,10 @@ export class DatabaseFleet {
 
   process(name: string): ManagedProcess {
     return present(this.#processes.get(name), `${name} was started`)
+  }
+
+  isRunning(name: string): boolean {
+    return this.#processes.get(name)?.running === true
   }
 
   /** What runs no more though nobody killed it, with its last words. */

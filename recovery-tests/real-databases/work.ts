@@ -11,16 +11,16 @@ export type ParticipantName = (typeof PARTICIPANTS)[number]
 /** `ledger` is PostgreSQL, `stock` is MariaDB. */
 export const KIND_OF = { ledger: 'postgres', stock: 'mariadb' } as const
 
-/** The sink can hold an event twice: only so can a duplicate be seen. */
+/** The sink can hold an event twice: only so can a duplicate be seen. `xid`: which transaction put it there, where that is said. */
 export const SCHEMA: Readonly<Record<ParticipantName, readonly string[]>> = {
   ledger: [
-    'CREATE TABLE events (id bigserial PRIMARY KEY, worker int NOT NULL, event bigint NOT NULL)',
+    'CREATE TABLE events (id bigserial PRIMARY KEY, worker int NOT NULL, event bigint NOT NULL, xid text)',
     'CREATE TABLE positions (worker int PRIMARY KEY, position bigint NOT NULL)',
     'GRANT ALL ON ALL TABLES IN SCHEMA public TO ledger',
     'GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO ledger',
   ],
   stock: [
-    'CREATE TABLE events (id bigint AUTO_INCREMENT PRIMARY KEY, worker int NOT NULL, event bigint NOT NULL) ENGINE=InnoDB',
+    'CREATE TABLE events (id bigint AUTO_INCREMENT PRIMARY KEY, worker int NOT NULL, event bigint NOT NULL, xid varchar(64)) ENGINE=InnoDB',
     'CREATE TABLE positions (worker int PRIMARY KEY, position bigint NOT NULL) ENGINE=InnoDB',
   ],
 }

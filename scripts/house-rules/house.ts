@@ -10,7 +10,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ['src/admin'],
   ['src/daemon', 'src/simulation'],
   ['src/demo'],
-  ['src/cli'],
+  ['src/cli', 'src/bench'],
 ]
 
 /** What several participants have in common. It isn't a participant: the others may import it. */
@@ -57,6 +57,7 @@ export const PACKAGE_ROOMS: Readonly<Record<string, readonly string[]>> = {
     'src/transport/unary',
     'src/sdk',
     'src/cli',
+    'src/bench',
   ],
   'grpc-health-check': ['src/serving', 'src/transport/grpc'],
   pg: ['participants/postgres', 'participants/testing', 'src/demo'],

@@ -110,6 +110,26 @@ export const CRASH_POINT_PLACES: Readonly<Record<CrashPoint, CrashPlace>> = {
     next: 'the operator is answered, and what was asked for is done',
     fate: 'committed',
   },
+  'coordinator.enlist.received': {
+    done: 'an application has named a branch that it is going to prepare itself; nothing is on any disk',
+    next: 'it is told that it may',
+    fate: 'aborted',
+  },
+  'coordinator.commit.received': {
+    done: 'an application has prepared its branches and asks to commit them',
+    next: 'the decision record goes to the log',
+    fate: 'aborted',
+  },
+  'coordinator.ending.received': {
+    done: 'an application says that it has ended a branch as was decided',
+    next: 'the acknowledgement is counted',
+    fate: 'either',
+  },
+  'coordinator.session.closed': {
+    done: "an application's session has ended",
+    next: 'what it had not asked to commit aborts, and what it had left behind is delivered',
+    fate: undefined,
+  },
   'coordinator.end.posted': {
     done: 'every branch has acknowledged; the end record was given to the thread of the log',
     next: 'its write, which nobody waits for',
@@ -169,5 +189,40 @@ export const CRASH_POINT_PLACES: Readonly<Record<CrashPoint, CrashPlace>> = {
     done: 'the answer is in',
     next: 'whatever the application does with it',
     fate: undefined,
+  },
+  'application.branch.enlisted': {
+    done: 'a branch on a connection of the application is known to the coordinator',
+    next: 'the rest of its work, and its prepare',
+    fate: 'aborted',
+  },
+  'application.prepare.before': {
+    done: 'the work is done, on the connections of the application; every branch is enlisted',
+    next: 'all of them are prepared there',
+    fate: 'aborted',
+  },
+  'application.prepare.after': {
+    done: 'the application has prepared a branch on its connection',
+    next: 'the other branches, or the commit goes out',
+    fate: 'aborted',
+  },
+  'application.commit.sent': {
+    done: 'every branch is prepared, and the commit is out; the application rolls nothing back any more (R1)',
+    next: 'the answer',
+    fate: 'either',
+  },
+  'application.commit.answered': {
+    done: 'the commit was answered "committed"',
+    next: 'the application commits on its connections',
+    fate: 'committed',
+  },
+  'application.branch.committed': {
+    done: 'the application has committed a branch on its connection',
+    next: 'the other branches, and the acknowledgements, lazily',
+    fate: 'committed',
+  },
+  'application.branches.ended': {
+    done: 'every branch has committed on its connection, or is left to the coordinator',
+    next: 'the acknowledgements leave',
+    fate: 'committed',
   },
 }

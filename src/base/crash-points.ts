@@ -37,6 +37,11 @@ export const CRASH_POINTS = {
   'coordinator.abort.after-send': undefined,
   'coordinator.operator.posted': undefined,
   'coordinator.operator.durable': undefined,
+  // Of branches that an application prepares itself.
+  'coordinator.enlist.received': undefined,
+  'coordinator.commit.received': 'vote..decision',
+  'coordinator.ending.received': 'delivery..acknowledgement',
+  'coordinator.session.closed': undefined,
   'coordinator.end.posted': undefined,
   'coordinator.end.durable': undefined,
   // A participant that uses our SDK.
@@ -51,6 +56,14 @@ export const CRASH_POINTS = {
   // An application that uses our SDK.
   'application.execute.sent': undefined,
   'application.execute.answered': undefined,
+  // One with branches on its own connections.
+  'application.branch.enlisted': undefined,
+  'application.prepare.before': undefined,
+  'application.prepare.after': 'vote..decision',
+  'application.commit.sent': undefined,
+  'application.commit.answered': 'decision..delivery',
+  'application.branch.committed': 'delivery..acknowledgement',
+  'application.branches.ended': undefined,
 } as const satisfies Record<string, CrashWindow | undefined>
 
 export type CrashPoint = keyof typeof CRASH_POINTS

@@ -17,7 +17,18 @@ export interface Limits {
   readonly linkQueueBytesMax: number
   /** Bytes of one gRPC message; a work of `workBytesMax` always fits in. */
   readonly messageBytesMax: number
-  /** A participant that dials in and doesn't introduce itself for that long is sent away. */
+  /** Sessions of applications that may be open at once. */
+  readonly sessionsMax: number
+  /** Calls of one session that may be unanswered at once; while there are as many, the daemon reads no more of it. */
+  readonly sessionCallsMax: number
+  /** Xids that a session is leased where it doesn't say how many, and the most that it may hold unused. */
+  readonly leaseSize: number
+  readonly leasedMax: number
+  /** Calls that may wait in a client for their turn; one more is refused. */
+  readonly clientQueueMax: number
+  /** A client uses no xid that it was leased longer ago: one that the retention has passed would be refused. */
+  readonly leaseKeptMs: number
+  /** Who dials in and doesn't introduce itself for that long is sent away. */
   readonly helloTimeoutMs: number
   /** A connection that carried nothing for that long is probed, and cut when the probe isn't answered in time. */
   readonly keepaliveTimeMs: number
@@ -45,6 +56,8 @@ export interface Limits {
   readonly pledgeMarginMs: number
   /** A decision that was sent and not acknowledged for that long is handed to recovery. */
   readonly deliveryTimeoutMs: number
+  /** How long a branch on the application's own connection may take to stop, or to end, before it is left to the daemon. */
+  readonly branchEndingTimeoutMs: number
   /** How long an undecided branch waits for a witness-keeping participant that is away (spares noise only). */
   readonly orphanGraceMs: number
   readonly drainTimeoutMs: number
@@ -94,6 +107,12 @@ export const defaultLimits: Limits = {
   batchItemsMax: 4_096,
   linkQueueBytesMax: 64 * MIB,
   messageBytesMax: 4 * MIB,
+  sessionsMax: 1_024,
+  sessionCallsMax: 8_192,
+  leaseSize: 256,
+  leasedMax: 16_384,
+  clientQueueMax: 100_000,
+  leaseKeptMs: 10 * MINUTE,
   helloTimeoutMs: 10 * SECOND,
   keepaliveTimeMs: 10 * SECOND,
   keepaliveTimeoutMs: 5 * SECOND,
@@ -109,6 +128,7 @@ export const defaultLimits: Limits = {
   idleTimeoutMs: MINUTE,
   pledgeMarginMs: 2 * SECOND,
   deliveryTimeoutMs: 10 * SECOND,
+  branchEndingTimeoutMs: 5 * SECOND,
   orphanGraceMs: 30 * SECOND,
   drainTimeoutMs: 20 * SECOND,
   retentionMs: 24 * HOUR,

@@ -99,7 +99,7 @@ function undecided({ xid, state, timeline }: TransactionView, awaited: readonly 
   if (state === 'active') {
     return [
       why('its client began it, and has not asked to commit.'),
-      advise('nothing: it aborts by itself when its client stays silent.'),
+      advise('nothing: it aborts by itself when its client goes away, or stays silent.'),
       sooner,
     ]
   }

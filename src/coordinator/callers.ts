@@ -4,8 +4,8 @@ import type { PledgedError } from '../base/errors.ts'
 import type { ReplyTo } from '../protocol/events.ts'
 import type { Answer } from '../protocol/requests.ts'
 
-/** To a client; or, to an operator, what its order means. */
-export type CallerAnswer = Answer | readonly string[]
+/** To a client, where there is something to say; or, to an operator, what its order means. */
+export type CallerAnswer = Answer | readonly string[] | void
 
 interface Caller {
   readonly resolve: (answer: CallerAnswer) => void

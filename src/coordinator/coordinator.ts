@@ -21,26 +21,31 @@ import type {
   CommitRequest,
   ExecuteRequest,
   GetRequest,
+  Session,
+  SessionApi,
+  SessionOptions,
   TransactionApi,
 } from '../protocol/requests.ts'
 import type { ProtocolState } from '../protocol/state.ts'
 import type { Step } from '../protocol/step.ts'
 import { step } from '../protocol/step.ts'
-import { nextTickMs } from '../protocol/time.ts'
 import type { BootState } from '../recovery/index.ts'
 import { Boot } from '../recovery/index.ts'
 import type { Dialer, Link, LinkListener } from '../transport/link.ts'
-import { AppendQueue } from './append-queue.ts'
+import { AppendQueue, type AppendQueueOptions } from './append-queue.ts'
 import { type CallerAnswer, Callers } from './callers.ts'
 import { Comparisons } from './comparison.ts'
 import { CrashPasses } from './crash-passes.ts'
 import { digestOf } from './digest.ts'
+import { Drain } from './drain.ts'
 import { listTransactions, statusOf } from './inspection.ts'
 import { LinkTable } from './link-table.ts'
 import { Lookups } from './lookups.ts'
 import { type Notice, Notices } from './notices.ts'
 import { Recoveries } from './recoveries.ts'
 import { Retention } from './retention.ts'
+import { Sessions } from './sessions.ts'
+import { Ticker } from './ticker.ts'
 import type {
   Comparison,
   CoordinatorInspection,
@@ -73,7 +78,9 @@ interface Queued {
   readonly then: readonly SendEffect[]
 }
 
-export class Coordinator implements TransactionApi, LinkListener, CoordinatorInspection, OperatorApi {
+export class Coordinator
+  implements TransactionApi, SessionApi, LinkListener, CoordinatorInspection, OperatorApi
+{
   readonly #options: CoordinatorOptions
   readonly #step: Step
   readonly #boot = new Boot()
@@ -86,13 +93,14 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
   readonly #comparisons: Comparisons
   readonly #notices: Notices
   readonly #passes: CrashPasses
+  readonly #sessions: Sessions
+  readonly #drain: Drain
+  readonly #ticker: Ticker
   readonly #startedMs: number
   #state: ProtocolState | undefined
   #queue: Queued[] = []
   #turnScheduled = false
-  #tick: { readonly atMs: number; readonly cancel: () => void } | undefined
   #stopped = false
-  #drained: (() => void) | undefined
 
   constructor(options: CoordinatorOptions) {
     const { log, limits, clock, timers, random, dialers } = options
@@ -103,21 +111,20 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
     this.#passes = new CrashPasses(crashPoints, timers)
     this.#notices = new Notices(options.notice)
     this.#links = new LinkTable({ timers, crashPoints })
-    this.#appends = new AppendQueue({
-      log,
-      timers,
-      limits,
-      crashPoints,
-      answered: (batch, failure) => this.#appendAnswered(batch, failure),
-    })
+    const answered: AppendQueueOptions['answered'] = (...answer) => this.#appendAnswered(...answer)
+    this.#appends = new AppendQueue({ log, timers, limits, crashPoints, answered })
     const post = (event: Event) => this.#post(event)
     this.#recoveries = new Recoveries({ limits, clock, timers, random, dialers, listener: this, post })
-    this.#lookups = new Lookups({
-      log,
-      post,
-      refuse: (replyTo, error) => this.#refuse(replyTo, error),
-    })
+    const refuse = (replyTo: number, error: PledgedError) => this.#refuse(replyTo, error)
+    this.#lookups = new Lookups({ log, post, refuse })
     this.#comparisons = new Comparisons({ log, post })
+    this.#drain = new Drain({ timers, post })
+    this.#ticker = new Ticker({ timers, tick: () => post({ type: 'tick' }) })
+    this.#sessions = new Sessions({
+      transactions: this,
+      post,
+      enlist: (request) => this.#ask((replyTo) => ({ type: 'enlist', replyTo, request })),
+    })
     const failed = (reason: string): void => this.#notices.logFailed(reason)
     this.#retention = new Retention({ log, limits, clock, timers, post, failed })
   }
@@ -145,8 +152,8 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
 
   /** Why requests are refused at present, or undefined. */
   refusal(): PledgedError | undefined {
-    if (this.#stopped) return new PledgedError('DRAINING', 'the daemon has shut down')
-    if (this.#state === undefined) return new PledgedError('STARTING', 'the daemon is replaying its log')
+    const refusal = this.#refusalOfAll()
+    if (refusal !== undefined || this.#state === undefined) return refusal
     if (this.#state.draining) return new PledgedError('DRAINING', 'the daemon is shutting down')
     return this.#state.failure
   }
@@ -163,7 +170,7 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
   }
 
   commit(request: CommitRequest): Promise<Answer> {
-    const digest = digestOf(request.branches, request.name)
+    const digest = digestOf(request.branches, request.name, request.preparedBranches)
     return this.#ask((replyTo) => ({ type: 'commit', replyTo, request: { ...request, digest } }))
   }
 
@@ -173,6 +180,15 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
 
   get(request: GetRequest): Promise<Answer> {
     return this.#ask((replyTo) => ({ type: 'get', replyTo, request }))
+  }
+
+  // --- SessionApi
+
+  /** Also while it drains: what was begun before may be committed, and asked for. */
+  openSession(options: SessionOptions): Session {
+    const refusal = this.#refusalOfAll()
+    if (refusal !== undefined) throw refusal
+    return this.#sessions.open(options, this.#serving())
   }
 
   // --- LinkListener
@@ -236,30 +252,16 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
    * what some participant has not acknowledged by the end is reported, and delivered after the next start.
    */
   async drain(timeoutMs: number): Promise<DrainReport> {
-    const state = this.#serving()
-    const abortedBefore = state.aborted
-    const { timers } = this.#options
-    const cancelAbort = timers.after(timeoutMs * 0.8, () => this.#post({ type: 'drain_expired' }))
-    await new Promise<void>((resolve) => {
-      const cancelEnd = timers.after(timeoutMs, resolve)
-      this.#drained = () => {
-        cancelEnd()
-        resolve()
-      }
-      this.#post({ type: 'drain' })
-    })
-    cancelAbort()
-    this.#drained = undefined
-    const undelivered = new Set([...state.participants.values()].flatMap(({ owed }) => [...owed.keys()])).size
-    return { undelivered, aborted: state.aborted - abortedBefore }
+    return this.#drain.run(this.#serving(), timeoutMs)
   }
 
   /** Closes the links and the log. Callers that still wait are told that the daemon has gone. */
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#stopped = true
-    this.#tick?.cancel()
+    this.#ticker.stop()
     this.#retention.stop()
+    this.#sessions.endAll('the daemon is shutting down')
     this.#appends.close()
     for (const link of this.#links.all()) {
       link.close('the daemon is shutting down', { retryAfterMs: this.#options.limits.backoffMinMs })
@@ -273,10 +275,15 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
 
   // --- Turns
 
+  #refusalOfAll(): PledgedError | undefined {
+    if (this.#stopped) return new PledgedError('DRAINING', 'the daemon has shut down')
+    if (this.#state === undefined) return new PledgedError('STARTING', 'the daemon is replaying its log')
+    return undefined
+  }
+
   async #ask<Expected extends CallerAnswer>(event: (replyTo: number) => Event): Promise<Expected> {
-    if (this.#state === undefined || this.#stopped) {
-      throw this.refusal() ?? new PledgedError('STARTING', 'the daemon is replaying its log')
-    }
+    const refusal = this.#refusalOfAll()
+    if (refusal !== undefined) throw refusal
     return this.#callers.wait<Expected>((replyTo) => this.#post(event(replyTo)))
   }
 
@@ -300,14 +307,14 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
     const queue = this.#queue
     this.#queue = []
     for (const { event, then } of queue) {
-      if (event.type === 'message') this.#passes.received(event.message)
+      this.#passes.received(event)
       for (const effect of this.#step(state, now, event)) this.#carryOut(effect)
       for (const effect of then) this.#carryOut(effect)
     }
     this.#links.flush()
     this.#appends.flush()
-    this.#scheduleTick(state, now)
-    if (state.draining && state.transactions.size === 0) this.#drained?.()
+    this.#ticker.stepped(state, now)
+    this.#drain.stepped(state)
   }
 
   #carryOut(effect: Effect): void {
@@ -324,6 +331,13 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
       case 'reply':
         this.#callers.answer(effect.replyTo, { transaction: effect.transaction, replayed: effect.replayed })
         this.#passes.answered(effect.transaction.outcome)
+        return
+      case 'enlisted':
+        this.#callers.answer(effect.replyTo, undefined)
+        return
+      case 'leased':
+      case 'end_session':
+        this.#sessions.carryOut(effect)
         return
       case 'refuse':
         this.#callers.refuse(effect.replyTo, effect.error)
@@ -370,17 +384,6 @@ export class Coordinator implements TransactionApi, LinkListener, CoordinatorIns
       if (failure === undefined) this.#post({ type: 'appended', token }, then)
       else this.#post({ type: 'append_failed', token, failure })
     }
-  }
-
-  #scheduleTick(state: ProtocolState, now: Now): void {
-    const atMs = nextTickMs(state)
-    if (atMs === undefined || (this.#tick !== undefined && this.#tick.atMs <= atMs)) return
-    this.#tick?.cancel()
-    const cancel = this.#options.timers.after(Math.max(atMs - now.monotonicMs, 1), () => {
-      this.#tick = undefined
-      this.#post({ type: 'tick' })
-    })
-    this.#tick = { atMs, cancel }
   }
 
   #now(): Now {

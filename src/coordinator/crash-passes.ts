@@ -1,6 +1,7 @@
 /** The crash points that the coordinator itself passes; the log's and the links' are passed where they are. */
 import { type CrashPoints, noCrashPoints } from '../base/crash-points.ts'
 import type { Timers } from '../base/ports.ts'
+import type { Event } from '../protocol/events.ts'
 import type { ParticipantMessage } from '../protocol/messages.ts'
 
 export class CrashPasses {
@@ -16,7 +17,26 @@ export class CrashPasses {
     this.#crashPoints.pass('coordinator.opening.replayed')
   }
 
-  received(message: ParticipantMessage): void {
+  received(event: Event): void {
+    switch (event.type) {
+      case 'message':
+        return this.#receivedMessage(event.message)
+      case 'enlist':
+        return this.#crashPoints.pass('coordinator.enlist.received')
+      case 'commit':
+        if ((event.request.preparedBranches?.length ?? 0) > 0)
+          this.#crashPoints.pass('coordinator.commit.received')
+        return
+      case 'ended_by_application':
+        return this.#crashPoints.pass('coordinator.ending.received')
+      case 'session_closed':
+        return this.#crashPoints.pass('coordinator.session.closed')
+      default:
+        return
+    }
+  }
+
+  #receivedMessage(message: ParticipantMessage): void {
     if (message.type === 'vote') this.#crashPoints.pass('coordinator.vote.received')
     if (message.type === 'held') this.#crashPoints.pass('coordinator.held.received')
     if (message.type === 'result' && message.verb === 'commit') {

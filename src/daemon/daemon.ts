@@ -186,6 +186,7 @@ class RunningDaemon implements Daemon {
     this.#grpc = await serveGrpc({
       listen: formatAddress(listen),
       transactions: coordinator,
+      sessions: coordinator,
       links: coordinator,
       admin: new AdminService({
         inspection: coordinator,

@@ -1,22 +1,24 @@
 /** Requests in: what is refused, what joins a request that was made before, and what becomes a transaction. */
 import { PledgedError } from '../base/errors.ts'
-import { formatXid, parseXid } from '../base/ids.ts'
+import { parseXid } from '../base/ids.ts'
 import {
   checkBranches,
   checkDeadline,
   checkName,
   checkRestored,
   checkTimeout,
+  type Refusal,
   refusalOfNewWork,
 } from './checks.ts'
 import { decideAbort } from './deciding.ts'
+import { acceptPrepared, checkPrepared } from './early-pledge.ts'
 import type { CommitEvent, ExecuteEvent, NamedEvent, ReplyTo } from './events.ts'
 import { askLog, getTransaction, isForgotten, issuedHere, nameOf } from './lookup.ts'
 import type { KeptTransaction } from './records.ts'
 import type { Attempt, RequestEntry } from './request-index.ts'
-import type { AbortRequest, BeginRequest } from './requests.ts'
+import type { AbortRequest, BeginRequest, CommitRequest } from './requests.ts'
+import { beginLeased, isLeased, openTransaction } from './sessions.ts'
 import type { Transaction, Turn, Waiter } from './state.ts'
-import { newTransaction, note } from './state.ts'
 import { viewOf } from './view.ts'
 import { prepareBranches } from './voting.ts'
 
@@ -24,7 +26,7 @@ export function beginTransaction(turn: Turn, replyTo: ReplyTo, request: BeginReq
   guarded(turn, replyTo, () => {
     refuse(refusalOfNewWork(turn.state))
     refuse(checkTimeout('idle_timeout', request.idleTimeoutMs, turn.state.limits))
-    const transaction = openTransaction(turn, request.caller, request.traceparent)
+    const transaction = openNext(turn, request.caller, request.traceparent)
     const idleMs = request.idleTimeoutMs ?? turn.state.limits.idleTimeoutMs
     turn.state.deadlines.set(transaction, turn.now.monotonicMs + idleMs)
     turn.effects.push({ type: 'reply', replyTo, transaction: viewOf(transaction), replayed: false })
@@ -38,44 +40,60 @@ export function executeTransaction(turn: Turn, event: ExecuteEvent): void {
     refuse(checkBranches(turn.state, event.request.branches))
     refuse(checkDeadline(event.request.deadlineInMs))
     refuse(checkTimeout('prepare_timeout', event.request.prepareTimeoutMs, turn.state.limits))
-    start(turn, event, openTransaction(turn, event.request.caller, event.request.traceparent))
+    start(turn, event, openNext(turn, event.request.caller, event.request.traceparent))
   })
 }
 
-/** R2: a commit is accepted for an active xid of this epoch, from its owner; a late one learns the outcome. */
+/**
+ * R2: a commit is accepted for an active xid of this epoch, from its owner; by the session that began or leased it, where
+ * one did. A late one learns the outcome.
+ */
 export function commitTransaction(turn: Turn, event: CommitEvent): void {
   guarded(turn, event.replyTo, () => {
     const { replyTo, request } = event
     const xid = issuedHere(turn.state, request.xid)
-    const transaction = turn.state.transactions.get(xid)
-    if (transaction !== undefined) refuse(ownerCheck(transaction, request.caller))
+    const known = turn.state.transactions.get(xid)
+    if (known !== undefined) refuse(ownerCheck(known, request))
     // First the name: once one attempt has committed it answers, whatever became of this attempt's xid.
     if (joinsEarlier(turn, event)) return
-    if (transaction === undefined) {
+    if (known !== undefined && known.phase !== 'active') {
+      wait(turn, known, event, true)
+      return
+    }
+    if (known === undefined && !isLeased(turn.state, parseXid(xid))) {
       askLog(turn, xid, { for: 'answer', replyTo, replayed: true })
       return
     }
-    if (transaction.phase !== 'active') {
-      wait(turn, transaction, event, true)
-      return
-    }
-    refuse(turn.state.failure)
-    refuse(checkBranches(turn.state, request.branches))
-    refuse(checkDeadline(request.deadlineInMs))
-    refuse(checkTimeout('prepare_timeout', request.prepareTimeoutMs, turn.state.limits))
+    refuse(known === undefined ? refusalOfNewWork(turn.state) : turn.state.failure)
+    refuse(checkCommit(turn, request, known))
+    const transaction = known ?? beginLeased(turn, request.session, xid, request.traceparent)
+    if (transaction === undefined) throw notOwner(xid, 'session')
+    acceptPrepared(turn, transaction, request.preparedBranches ?? [])
     start(turn, event, transaction)
   })
+}
+
+function checkCommit(turn: Turn, request: CommitRequest, transaction: Transaction | undefined): Refusal {
+  const { branches, preparedBranches = [], deadlineInMs, prepareTimeoutMs } = request
+  const enlisted = preparedBranches.map(({ participant }) => participant)
+  return (
+    checkPrepared(transaction, preparedBranches) ??
+    checkBranches(turn.state, branches, enlisted) ??
+    checkDeadline(deadlineInMs) ??
+    checkTimeout('prepare_timeout', prepareTimeoutMs, turn.state.limits)
+  )
 }
 
 export function abortTransaction(turn: Turn, replyTo: ReplyTo, request: AbortRequest): void {
   guarded(turn, replyTo, () => {
     const xid = issuedHere(turn.state, request.xid)
-    const transaction = turn.state.transactions.get(xid)
+    const transaction = turn.state.transactions.get(xid) ?? beginLeased(turn, request.session, xid, undefined)
     if (transaction === undefined) {
+      if (isLeased(turn.state, parseXid(xid))) throw notOwner(xid, 'session')
       askLog(turn, xid, { for: 'answer', replyTo, replayed: true })
       return
     }
-    refuse(ownerCheck(transaction, request.caller))
+    if (transaction.owner !== request.caller) throw notOwner(xid, 'caller')
     refuse(checkAbortable(transaction))
     const replayed = transaction.decision === 'abort'
     if (!replayed) {
@@ -172,21 +190,10 @@ function earlierAttempt(entry: RequestEntry, attempt: number): Attempt | undefin
   )
 }
 
-function openTransaction(turn: Turn, owner: string, traceparent: string | undefined): Transaction {
-  const { state, now } = turn
-  const sequence = state.nextSequence
-  state.nextSequence += 1
-  const transaction = newTransaction({
-    xid: formatXid({ logId: state.logId, epoch: state.epoch, sequence }),
-    epochNumber: state.epochNumber,
-    sequence,
-    owner,
-    createTimeMs: now.wallMs,
-    traceparent: traceparent ?? '',
-  })
-  state.transactions.set(transaction.xid, transaction)
-  note(turn, transaction, 'begun')
-  return transaction
+function openNext(turn: Turn, owner: string, traceparent: string | undefined): Transaction {
+  const sequence = turn.state.nextSequence
+  turn.state.nextSequence += 1
+  return openTransaction(turn, { sequence, owner, traceparent })
 }
 
 function start(turn: Turn, event: ExecuteEvent | CommitEvent, transaction: Transaction): void {
@@ -253,9 +260,14 @@ function checkAbortable(transaction: Transaction): PledgedError | undefined {
   )
 }
 
-function ownerCheck(transaction: Transaction, caller: string): PledgedError | undefined {
-  if (transaction.owner === caller) return undefined
-  return new PledgedError('NOT_OWNER', `${transaction.xid} belongs to another caller`)
+function ownerCheck(transaction: Transaction, { caller, session }: CommitRequest): Refusal {
+  if (transaction.owner !== caller) return notOwner(transaction.xid, 'caller')
+  const isElsewhere = transaction.session !== undefined && transaction.session.number !== session
+  return transaction.phase === 'active' && isElsewhere ? notOwner(transaction.xid, 'session') : undefined
+}
+
+function notOwner(xid: string, whom: 'caller' | 'session'): PledgedError {
+  return new PledgedError('NOT_OWNER', `${xid} belongs to another ${whom}`)
 }
 
 function refuse(error: PledgedError | undefined): void {

@@ -20,18 +20,24 @@ export function refusalOfNewWork(state: ProtocolState): Refusal {
   )
 }
 
-export function checkBranches(state: ProtocolState, branches: readonly BranchWork[]): Refusal {
+/** `enlisted`: participants whose branches the application prepares by itself. */
+export function checkBranches(
+  state: ProtocolState,
+  branches: readonly BranchWork[],
+  enlisted: readonly string[] = [],
+): Refusal {
   const { branchesPerTransactionMax, workBytesMax } = state.limits
-  if (branches.length === 0) {
+  const count = branches.length + enlisted.length
+  if (count === 0) {
     return new PledgedError('NO_BRANCHES', 'the transaction has no branches: name at least one participant')
   }
-  if (branches.length > branchesPerTransactionMax) {
+  if (count > branchesPerTransactionMax) {
     return new PledgedError(
       'TOO_MANY_BRANCHES',
-      `the transaction has ${branches.length} branches; limits.branches_per_transaction is ${branchesPerTransactionMax}`,
+      `the transaction has ${count} branches; limits.branches_per_transaction is ${branchesPerTransactionMax}`,
     )
   }
-  const names = new Set<string>()
+  const names = new Set(enlisted)
   for (const { participant, work } of branches) {
     if (names.has(participant)) {
       return new PledgedError(
@@ -51,7 +57,7 @@ export function checkBranches(state: ProtocolState, branches: readonly BranchWor
   return undefined
 }
 
-function unknownParticipant(state: ProtocolState, name: string): PledgedError {
+export function unknownParticipant(state: ProtocolState, name: string): PledgedError {
   const known = [...state.participants.values()].filter((other) => other.known).map((other) => other.name)
   const list =
     known.length === 0 ? 'none is registered yet' : `registered are: ${known.toSorted().join(', ')}`

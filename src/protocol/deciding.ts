@@ -5,7 +5,8 @@
 import { assert, present } from '../base/assert.ts'
 import type { PledgedError } from '../base/errors.ts'
 import type { Xid } from '../base/ids.ts'
-import { owe, oweCommit, sendVerb } from './delivering.ts'
+import { oweCommit } from './delivering.ts'
+import { tell } from './early-pledge.ts'
 import type { AppendToken, SendEffect } from './effects.ts'
 import { endTransaction } from './ending.ts'
 import { admitted } from './links.ts'
@@ -58,7 +59,10 @@ export function decisionRecord(turn: Turn, transaction: Transaction): DecisionRe
 }
 
 export function commitMessages(transaction: Transaction): SendEffect[] {
-  return transaction.branches.filter(mustBeTold).map((branch) => ({
+  const told = transaction.branches.filter(
+    (branch) => mustBeTold(branch) && branch.byApplication === undefined,
+  )
+  return told.map((branch) => ({
     type: 'send',
     participant: branch.participant,
     message: { type: 'commit', xid: transaction.xid },
@@ -107,8 +111,11 @@ export function decided(turn: Turn, xid: Xid): void {
   assert(transaction.phase === 'appending', 'only the append leads to a commit (R1)')
   transaction.recorded = true
   bookCommit(turn, transaction, 'commit')
-  for (const branch of transaction.branches) {
-    if (mustBeTold(branch)) oweCommit(turn, transaction, branch)
+  for (const branch of transaction.branches.filter(mustBeTold)) {
+    branch.state = 'committing'
+    transaction.unacknowledged += 1
+    if (branch.byApplication === undefined) oweCommit(turn, transaction, branch)
+    else tell(turn, transaction, branch, 'commit')
   }
   answerDecision(turn, transaction)
   if (transaction.unacknowledged === 0) endTransaction(turn, transaction)
@@ -146,18 +153,23 @@ export function decideAbort(turn: Turn, transaction: Transaction, reason: AbortR
   settleRequest(turn, transaction, 'aborted')
   note(turn, transaction, 'decided', '', `abort: ${reason.message}`)
   for (const branch of transaction.branches) {
-    if (branch.state === 'preparing' || branch.state === 'prepared') {
+    if (mayBePrepared(branch)) {
       branch.state = 'aborting'
       transaction.unacknowledged += 1
-      const participant = participantOf(turn, branch.participant)
-      owe(turn, participant, transaction, branch, 'abort')
-      if (participant.link !== undefined) sendVerb(turn, participant, transaction.xid, 'abort')
+      tell(turn, transaction, branch, 'abort')
     } else if (branch.state === 'enlisted') {
       branch.state = 'aborted'
     }
   }
   answerDecision(turn, transaction)
   if (transaction.unacknowledged === 0) endTransaction(turn, transaction)
+}
+
+/** What its application has enlisted it may have prepared, or may prepare yet. */
+function mayBePrepared({ state, byApplication }: Branch): boolean {
+  return (
+    state === 'preparing' || state === 'prepared' || (state === 'enlisted' && byApplication !== undefined)
+  )
 }
 
 /** Nobody has anything to commit. The record is for those who ask later; nothing waits for it. */

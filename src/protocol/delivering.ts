@@ -14,8 +14,6 @@ import { branchAt, heuristicKey, isHeuristic, isReachable, note, participantOf }
 
 /** The message itself leaves with the append's `then`; here it is only booked. */
 export function oweCommit(turn: Turn, transaction: Transaction, branch: Branch): void {
-  branch.state = 'committing'
-  transaction.unacknowledged += 1
   owe(turn, participantOf(turn, branch.participant), transaction, branch, 'commit')
 }
 
@@ -140,7 +138,7 @@ export function receiveResult(
   }
 }
 
-function acknowledged(
+export function acknowledged(
   turn: Turn,
   participant: ParticipantState,
   xid: Xid,

@@ -5,7 +5,7 @@ import type { FindPurpose, NamedEvent, ReplyTo } from './events.ts'
 import type { CoordinatorMessage, HeldBranch } from './messages.ts'
 import type { Plan } from './operators/plan.ts'
 import type { AuditRecord, LogRecord } from './records.ts'
-import type { TransactionView } from './requests.ts'
+import type { SessionNumber, TransactionView, XidLease } from './requests.ts'
 
 /** Comes back with the log's answer. */
 export type AppendToken =
@@ -48,6 +48,8 @@ export type RecoverySignal =
   | { readonly type: 'scan_failed'; readonly reason: string }
   /** A delivery was answered "unknown", or not at all. */
   | { readonly type: 'delivery_failed'; readonly reason: string }
+  /** R12: a session that had enlisted branches here has ended: what it had begun may yet be prepared. */
+  | { readonly type: 'session_broken' }
   /** Nothing is left of what recovery had to deliver. */
   | { readonly type: 'settled' }
   /** An operator wants it to be left alone, or no longer; `up`: it is connected. */
@@ -65,6 +67,11 @@ export type Effect =
       readonly transaction: TransactionView
       readonly replayed: boolean
     }
+  /** The branch is known: its application may prepare it. */
+  | { readonly type: 'enlisted'; readonly replyTo: ReplyTo }
+  | { readonly type: 'leased'; readonly session: SessionNumber; readonly lease: XidLease }
+  /** The session is over: its client is told, and heard no more. */
+  | { readonly type: 'end_session'; readonly session: SessionNumber; readonly reason: string }
   | { readonly type: 'refuse'; readonly replyTo: ReplyTo; readonly error: PledgedError }
   /** What an operator asked for is done; or, for a dry run, what it would mean. */
   | { readonly type: 'carried_out'; readonly replyTo: ReplyTo; readonly consequences: readonly string[] }

@@ -5,7 +5,16 @@ import type { AppendToken } from './effects.ts'
 import type { HeldBranch, ParticipantIdentity, ParticipantMessage } from './messages.ts'
 import type { OperatorEvent } from './operators/index.ts'
 import type { KeptTransaction } from './records.ts'
-import type { AbortRequest, BeginRequest, CommitRequest, ExecuteRequest, GetRequest } from './requests.ts'
+import type {
+  AbortRequest,
+  ApplicationEnding,
+  BeginRequest,
+  CommitRequest,
+  EnlistRequest,
+  ExecuteRequest,
+  GetRequest,
+  SessionNumber,
+} from './requests.ts'
 
 export interface Now {
   readonly monotonicMs: number
@@ -15,7 +24,7 @@ export interface Now {
 /** Names a caller that waits; the shell maps it to whatever carries the answer. */
 export type ReplyTo = number
 
-/** A digest of branches, participants and work in their order; drawn by the shell, because the core can't hash. */
+/** A digest of branches, participants and work in their order, and of the prepared ones' names; drawn by the shell, because the core can't hash. */
 interface Digested {
   readonly digest: string
 }
@@ -48,6 +57,23 @@ export type Event =
   | { readonly type: 'replayed' }
   | { readonly type: 'begin'; readonly replyTo: ReplyTo; readonly request: BeginRequest }
   | { readonly type: 'abort'; readonly replyTo: ReplyTo; readonly request: AbortRequest }
+  /** A session has the caller's identity; `clientId` tells whether it takes the place of an older one. */
+  | {
+      readonly type: 'session_opened'
+      readonly session: SessionNumber
+      readonly caller: string
+      readonly clientId: string
+      readonly leaseSize: number
+    }
+  | { readonly type: 'session_closed'; readonly session: SessionNumber; readonly reason: string }
+  | { readonly type: 'lease'; readonly session: SessionNumber; readonly count: number }
+  | { readonly type: 'enlist'; readonly replyTo: ReplyTo; readonly request: EnlistRequest }
+  /** What the application has ended by itself. */
+  | {
+      readonly type: 'ended_by_application'
+      readonly session: SessionNumber
+      readonly ending: ApplicationEnding
+    }
   | OperatorEvent
   /** The answers to find_request and find_transaction. */
   | {

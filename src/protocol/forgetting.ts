@@ -6,12 +6,14 @@
 import { present } from '../base/assert.ts'
 import type { Xid, XidPosition } from '../base/ids.ts'
 import { compareXids } from '../base/ids.ts'
+import { revokeLeased } from './sessions.ts'
 import type { Transaction, Turn } from './state.ts'
 
 /** The last record of an ended transaction is durable. */
 export function releaseEnded(turn: Turn, xid: Xid): void {
   const transaction = present(turn.state.transactions.get(xid), 'an ended transaction waits for its record')
   turn.state.transactions.delete(xid)
+  transaction.session?.transactions.delete(transaction)
   if (transaction.request !== undefined) turn.state.requests.release(transaction.request, xid)
   if (mayGo(transaction)) sweepWitnesses(turn, xid, witnessed(transaction))
 }
@@ -65,6 +67,7 @@ export function forgetWhenClear(turn: Turn): void {
     if (compareXids(transaction, candidate.through) <= 0) return
   }
   // From here nothing at or below is presumed aborted, whether or not the log comes to record it.
+  revokeLeased(state, candidate.through)
   state.forgottenThrough = candidate.through
   state.forgetCandidate = undefined
   turn.effects.push({ type: 'forget', through: candidate.through })

@@ -12,6 +12,7 @@ import { forgetWhenClear } from './forgetting.ts'
 import { askLog, isForgotten, isInherited, standingOf } from './lookup.ts'
 import type { HeldBranch, ParticipantMessage, Verb } from './messages.ts'
 import { isAcknowledged, type KeptTransaction } from './records.ts'
+import { isLeased } from './sessions.ts'
 import type { Inquiry, ParticipantState, Turn } from './state.ts'
 import { branchAt, heuristicKey, isHeuristic, isReachable, participantOf } from './state.ts'
 import { isSuperseded } from './superseding.ts'
@@ -142,7 +143,7 @@ export function findHeld(turn: Turn, participant: ParticipantState, held: HeldBr
   const xid = held.xid as Xid
   const transaction = turn.state.transactions.get(xid)
   if (transaction === undefined || transaction.phase === 'ended') {
-    if (participant.owed.has(xid)) return
+    if (participant.owed.has(xid) || (parts !== undefined && isLeased(turn.state, parts))) return
     askLog(turn, xid, {
       for: 'held',
       participant: participant.name,

@@ -12,9 +12,10 @@ import type { FindPurpose, GetEvent, NamedEvent } from './events.ts'
 import type { HeldBranch } from './messages.ts'
 import type { HeuristicRecord, KeptTransaction } from './records.ts'
 import type { TransactionView } from './requests.ts'
+import { isLeased } from './sessions.ts'
 import type { ProtocolState, Turn } from './state.ts'
 import { isSuperseded } from './superseding.ts'
-import { viewOf, viewOfBroken, viewOfKept, viewWithoutRecord } from './view.ts'
+import { viewOf, viewOfBroken, viewOfKept, viewOfLeased, viewWithoutRecord } from './view.ts'
 
 /** inherited: of a log that this one was restored from. A record counts, and nothing is presumed without one. */
 export type Standing = 'issued' | 'inherited' | 'foreign' | 'not_issued'
@@ -84,7 +85,9 @@ export function getTransaction(turn: Turn, event: GetEvent): void {
         ? issuedHere(turn.state, request.xid)
         : xidOfRequest(turn.state, request.caller, request.requestId)
     const transaction = turn.state.transactions.get(xid)
-    if (transaction === undefined) askLog(turn, xid, { for: 'answer', replyTo, replayed: false })
+    if (transaction === undefined && isLeased(turn.state, parseXid(xid))) {
+      turn.effects.push({ type: 'reply', replyTo, transaction: viewOfLeased(xid), replayed: false })
+    } else if (transaction === undefined) askLog(turn, xid, { for: 'answer', replyTo, replayed: false })
     else turn.effects.push({ type: 'reply', replyTo, transaction: viewOf(transaction), replayed: false })
   })
 }

@@ -25,7 +25,7 @@ import type {
   SupersededRecord,
 } from './records.ts'
 import { RequestIndex } from './request-index.ts'
-import type { BranchState, TimelineEvent, WaitFor } from './requests.ts'
+import type { BranchState, PreparedBranch, SessionNumber, TimelineEvent, WaitFor } from './requests.ts'
 
 /**
  * active: begun, no branches yet. preparing: votes are out. appending: the decision is posted; from here only
@@ -53,6 +53,8 @@ export interface Branch {
   evidence: Evidence
   /** While it is held prepared: what that costs, by the last scan. */
   cost: string | undefined
+  /** Its application prepares it, and ends it, on this connection of its own. */
+  readonly byApplication: PreparedBranch | undefined
 }
 
 export interface Waiter {
@@ -69,6 +71,8 @@ export interface Transaction {
   readonly owner: string
   readonly createTimeMs: number
   readonly traceparent: string
+  /** Where it was begun by one, while that is open. */
+  session: SessionState | undefined
   request: RequestRef | undefined
   phase: Phase
   decision: Verb | undefined
@@ -96,6 +100,27 @@ export interface Transaction {
   decideTimeMs: number | undefined
   endTimeMs: number | undefined
   timeline: TimelineEvent[]
+}
+
+/** Xids in a row that only one session may begin. */
+export interface Lease {
+  readonly firstSequence: number
+  readonly count: number
+  /** A byte each; 1: it was begun, or revoked. */
+  readonly used: Uint8Array
+  unused: number
+}
+
+export interface SessionState {
+  readonly number: SessionNumber
+  readonly caller: string
+  readonly clientId: string
+  /** Those with something unused. */
+  leases: Lease[]
+  /** In all of them. */
+  unused: number
+  /** Begun by it, and not released yet. */
+  readonly transactions: Set<Transaction>
 }
 
 /** A decision that a participant has not acknowledged. */
@@ -170,6 +195,7 @@ export interface ProtocolState {
   nextSequence: number
   readonly transactions: Map<Xid, Transaction>
   readonly participants: Map<string, ParticipantState>
+  readonly sessions: Map<SessionNumber, SessionState>
   readonly requests: RequestIndex
   readonly inquiries: Map<Xid, Inquiry>
   /** Unacknowledged, by xid and participant. */
@@ -226,6 +252,7 @@ export function emptyState(replay: Replay, limits: Limits): ProtocolState {
     nextSequence: 1,
     transactions: new Map(),
     participants: new Map(),
+    sessions: new Map(),
     requests: new RequestIndex(limits.requestsRememberedMax, replay.keepsRequests),
     inquiries: new Map(),
     heuristics: new Map(),
@@ -249,6 +276,7 @@ type TransactionOrigin = Pick<
 export function newTransaction(origin: TransactionOrigin): Transaction {
   return {
     ...origin,
+    session: undefined,
     request: undefined,
     phase: 'active',
     decision: undefined,
@@ -280,6 +308,7 @@ export function newBranch(participant: string, state: BranchState): Branch {
     lastError: undefined,
     evidence: 'none',
     cost: undefined,
+    byApplication: undefined,
   }
 }
 

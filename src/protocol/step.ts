@@ -10,6 +10,8 @@
  *   deciding.ts    commit (append, then answer) and abort (presumed)
  *   delivering.ts  phase two: deliveries, acknowledgements, broken pledges
  *   ending.ts      the end record
+ *   sessions.ts    applications' sessions and the xids that they are leased (R2)
+ *   early-pledge.ts  branches that the application prepares and ends by itself (R12)
  *   one-phase.ts   a single branch commits by itself (R17)
  *   links.ts       participants that come and go
  *   superseding.ts a log that turns out to be an old copy (R11)
@@ -28,6 +30,7 @@ import {
 } from './admission.ts'
 import { appended, appendFailed } from './deciding.ts'
 import { deliverOwed, receiveResult } from './delivering.ts'
+import { endedByApplication, enlist } from './early-pledge.ts'
 import type { Effect } from './effects.ts'
 import { endReplayed } from './ending.ts'
 import type { Event, Now } from './events.ts'
@@ -39,6 +42,7 @@ import { waitForOutcomes } from './one-phase.ts'
 import { sweepAcknowledged } from './operators/acknowledge.ts'
 import { operate } from './operators/index.ts'
 import { keepPauses } from './operators/pause.ts'
+import { closeSession, lease, openSession } from './sessions.ts'
 import type { ProtocolState, Turn } from './state.ts'
 import { admissionRefused } from './superseding.ts'
 import { drainExpired, startDrain, tick } from './time.ts'
@@ -77,6 +81,16 @@ function dispatch(turn: Turn, event: Event): void {
       return abortTransaction(turn, event.replyTo, event.request)
     case 'get':
       return getTransaction(turn, event)
+    case 'session_opened':
+      return openSession(turn, event)
+    case 'session_closed':
+      return closeSession(turn, event.session, event.reason)
+    case 'lease':
+      return lease(turn, event)
+    case 'enlist':
+      return enlist(turn, event)
+    case 'ended_by_application':
+      return endedByApplication(turn, event)
     case 'operator':
       return operate(turn, event)
     case 'request_found':

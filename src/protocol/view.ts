@@ -161,6 +161,11 @@ export function viewOfBroken(xid: Xid, broken: readonly HeuristicRecord[]): Tran
   }
 }
 
+/** An xid that a session was leased and has not used. */
+export function viewOfLeased(xid: Xid): TransactionView {
+  return { ...viewWithoutRecord(xid, 'unknown', ''), state: 'active', outcome: 'pending' }
+}
+
 /** An xid without a record: what may be said of it, and why. */
 export function viewWithoutRecord(
   xid: Xid,

@@ -9,13 +9,16 @@ import type { BranchWork } from './requests.ts'
 import type { Branch, ParticipantState, Transaction, Turn } from './state.ts'
 import { branchAt, isReachable, newBranch, note, participantOf } from './state.ts'
 
+/** Beside the branches that its application has prepared, if there are any. */
 export function prepareBranches(
   turn: Turn,
   transaction: Transaction,
   work: readonly BranchWork[],
   timeoutMs: number,
 ): void {
-  transaction.branches = work.map((branch) => newBranch(branch.participant, 'enlisted'))
+  const asked = work.map((branch) => newBranch(branch.participant, 'enlisted'))
+  const prepared = transaction.branches
+  transaction.branches = [...prepared, ...asked]
   transaction.phase = 'preparing'
   const lost = work
     .map(({ participant }) => participantOf(turn, participant))
@@ -27,14 +30,18 @@ export function prepareBranches(
     return
   }
   const [only] = work
-  if (only !== undefined && mayHandOver(turn, work)) {
+  if (only !== undefined && prepared.length === 0 && mayHandOver(turn, work)) {
     handOver(turn, transaction, only, timeoutMs)
     return
   }
   transaction.votesMissing = work.length
+  if (work.length === 0) {
+    decide(turn, transaction)
+    return
+  }
   transaction.prepareSent = turn.now
   turn.state.deadlines.set(transaction, turn.now.monotonicMs + timeoutMs)
-  for (const [index, branch] of transaction.branches.entries()) {
+  for (const [index, branch] of asked.entries()) {
     branch.state = 'preparing'
     participantOf(turn, branch.participant).voting.add(transaction)
     note(turn, transaction, 'prepare_sent', branch.participant)

@@ -24,6 +24,28 @@ describe('the recovery machine of a participant', () => {
     expect(machine.state).toBe('settled')
   })
 
+  it('looks twice, soon, for what a broken session may still prepare', () => {
+    const machine = new ParticipantRecovery({ dials: false, limits })
+    drive(machine, up, clean, settled, timer, clean)
+    expect(drive(machine, settled)).toEqual([{ type: 'schedule', delayMs: limits.scanSettledMs }])
+    expect(machine.send({ type: 'session_broken' })).toEqual([{ type: 'scan' }])
+    drive(machine, clean)
+    expect(drive(machine, settled)).toEqual([{ type: 'schedule', delayMs: limits.scanUnsettledMs }])
+    drive(machine, timer, clean)
+    expect(drive(machine, settled)).toEqual([{ type: 'schedule', delayMs: limits.scanSettledMs }])
+    // Whatever it is doing at that moment it goes on with.
+    drive(machine, timer)
+    expect(machine.send({ type: 'session_broken' })).toEqual([])
+    expect(machine.state).toBe('scanning')
+  })
+
+  it('delivers what an application leaves behind while other deliveries are under way', () => {
+    const machine = new ParticipantRecovery({ dials: false, limits })
+    drive(machine, up, clean)
+    expect(machine.send({ type: 'owed', reason: 'its application left it' })).toEqual([{ type: 'deliver' }])
+    expect(machine.state).toBe('delivering')
+  })
+
   it('dials at once, and backs off exponentially up to a limit', () => {
     const machine = new ParticipantRecovery({ dials: true, limits })
     expect(machine.start()).toEqual([{ type: 'dial' }])

@@ -46,7 +46,7 @@ interface Context {
   /** In a row, since something last went well. */
   readonly failures: number
   readonly lastError: string
-  /** Scans in a row that showed nothing unsettled; a late prepare of the past shows in the second (R12). */
+  /** Scans in a row that showed nothing unsettled; a late prepare of a broken session shows in the second (R12). */
   readonly cleanScans: number
 }
 
@@ -87,7 +87,11 @@ const machine = setup({
   id: 'participant',
   context: ({ input }) => ({ ...(input ?? NO_INPUT), failures: 0, lastError: '', cleanScans: 0 }),
   initial: 'reconnecting',
-  on: { link_down: { target: '.away', actions: 'failed' }, paused: '.paused' },
+  on: {
+    link_down: { target: '.away', actions: 'failed' },
+    paused: '.paused',
+    session_broken: { actions: 'unclean' },
+  },
   states: {
     reconnecting: {
       entry: 'dial',
@@ -120,6 +124,8 @@ const machine = setup({
       on: {
         link_up: { target: 'scanning', actions: 'unclean' },
         settled: { target: 'settled', actions: 'recovered' },
+        // Left by an application meanwhile: nothing else would send it.
+        owed: { actions: 'deliver' },
         delivery_failed: { target: 'backing_off', actions: 'failed' },
       },
     },
@@ -130,6 +136,7 @@ const machine = setup({
         timer: 'scanning',
         retry: 'scanning',
         owed: 'delivering',
+        session_broken: { target: 'scanning', actions: 'unclean' },
         delivery_failed: { target: 'backing_off', actions: 'failed' },
       },
     },

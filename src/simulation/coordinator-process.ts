@@ -8,6 +8,7 @@ import type { StatusView } from '../coordinator/views.ts'
 import type { Break } from './breaks/break.ts'
 import { type CoordinatorLife, newLife } from './coordinator-life.ts'
 import type { ParticipantProcess, Reachable } from './participant-process.ts'
+import type { SessionNetwork } from './sessions/index.ts'
 import { type DiskImage, SimDisk } from './sim-disk.ts'
 import type { Process } from './virtual-time.ts'
 import type { World } from './world.ts'
@@ -19,6 +20,7 @@ export class CoordinatorProcess {
   readonly #limits: Limits
   readonly #broken: Break | undefined
   #participants: readonly ParticipantProcess[] = []
+  #network: SessionNetwork | undefined
   /** The newest is the one that is found under the address. */
   readonly #lives: CoordinatorLife[] = []
   /** Who is starting beside one that is found. */
@@ -47,6 +49,10 @@ export class CoordinatorProcess {
 
   set participants(participants: readonly ParticipantProcess[]) {
     this.#participants = participants
+  }
+
+  set network(network: SessionNetwork) {
+    this.#network = network
   }
 
   get process(): Process | undefined {
@@ -225,6 +231,7 @@ export class CoordinatorProcess {
       const index = this.#lives.indexOf(other)
       if (index >= 0) this.#lives.splice(index, 1)
       for (const participant of this.#participants) participant.coordinatorDied(other.process)
+      this.#network?.coordinatorDied(other.process)
     }
     // Started again and again before it meets anybody, a copy would pass for newer than what everybody has seen.
     if (life.isOldCopy && !this.#foundOut.has(life.disk)) this.#putBackOriginal()

@@ -19,7 +19,12 @@ const CALLS_MAX = 3
 /** What the gate for applications, which is production's, makes of the list. Throws what it refuses with. */
 export function admitCommit(request: CommitRequest, preparedBranches: readonly string[], slips: Slips): void {
   if (preparedBranches.length === 0 || slips.takesPreparedBranches === true) return
-  const branches = preparedBranches.map((participant) => ({ participant, resourceId: '', connectionId: '' }))
+  const branches = preparedBranches.map((participant) => ({
+    participant,
+    resourceId: '',
+    connectionId: '',
+    readOnly: false,
+  }))
   const { caller } = request
   commitFromProto(
     { ...commitToProto(request), preparedBranches: branches },

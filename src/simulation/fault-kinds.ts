@@ -32,9 +32,13 @@ export const CHANCE_FAULTS = {
   zombie_verb: 0.7,
   connection_lost: 0.08,
   verb_lost: 0.25,
+  branch_failed: 0.08,
+  branch_hung: 0.08,
+  branch_connection_lost: 0.15,
   resource_unsynced: 0.1,
   coordinator_crash_point: 0.006,
   participant_crash_point: 0.025,
+  application_crash_point: 0.05,
 } as const
 
 /**
@@ -52,6 +56,10 @@ export const TIMED_FAULTS = {
   participant_stopped: 1,
   link_cut: 5,
   partition_one_way: 3,
+  session_broken: 4,
+  session_half_open: 3,
+  application_killed: 3,
+  application_paused: 2,
   wall_clock_jumped: 3,
   batch_torn: 1,
   disk_full: 1,

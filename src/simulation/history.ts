@@ -12,6 +12,13 @@ import { Operator } from './operator.ts'
 import { ParticipantProcess } from './participant-process.ts'
 import { drawPlan, type HistoryPlan } from './plan.ts'
 import { SeededRandom } from './seeded-random.ts'
+import {
+  Application,
+  RawApplication,
+  type RawTransaction,
+  SessionNetwork,
+  takesEarlyBranches,
+} from './sessions/index.ts'
 import type { Tally } from './tally.ts'
 import { strike } from './timed-faults.ts'
 import type { Process } from './virtual-time.ts'
@@ -62,6 +69,9 @@ class History {
   readonly #clients: readonly Client[]
   readonly #operator: Operator
   readonly #wire: Wire
+  readonly #applications: readonly Application[]
+  readonly #raw: readonly RawApplication[]
+  readonly #network: SessionNetwork
   #unanswered = 0
 
   constructor(world: World, plan: HistoryPlan, broken: Break | undefined) {
@@ -85,6 +95,20 @@ class History {
     this.#clients = plan.clients.map(
       (client) => new Client({ world, wire: this.#wire, plan: client, resources }),
     )
+    const { limits, sessions, participants } = plan
+    const network = new SessionNetwork(world, limits, this.#coordinator)
+    this.#coordinator.network = network
+    const common = { world, limits, network, wire: this.#wire, resources, slips: broken?.slips ?? {} }
+    this.#applications = sessions.applications.map(
+      (application) => new Application({ ...common, plan: application }),
+    )
+    const early = participants.filter(takesEarlyBranches).map(({ name }) => name)
+    const atHand = resources.filter(({ name }) => early.includes(name))
+    const known: RawTransaction[] = []
+    this.#raw = sessions.raw.map(
+      (raw) => new RawApplication({ ...common, resources: atHand, known, plan: raw }),
+    )
+    this.#network = network
   }
 
   async run(): Promise<void> {
@@ -92,10 +116,14 @@ class History {
     this.#coordinator.start()
     for (const participant of this.#participants) participant.start()
     for (const client of this.#clients) time.after(client.plan.startMs, () => client.start())
+    for (const application of this.#applications) application.begin()
+    for (const raw of this.#raw) raw.start()
     const parties = {
       world: this.#world,
       coordinator: this.#coordinator,
       participants: this.#participants,
+      applications: this.#applications,
+      network: this.#network,
       operator: this.#operator,
     }
     for (const { kind, atMs } of this.#plan.timedFaults) time.after(atMs, () => strike(parties, kind))
@@ -107,6 +135,7 @@ class History {
     await this.#quiet()
     await this.#ask()
     await time.run(Math.max(time.nowMs, healedMs + LATE_MS_MAX))
+    for (const application of [...this.#applications, ...this.#raw]) application.stop()
     await this.#quiet()
     await this.#emptied()
     this.#count()
@@ -144,6 +173,8 @@ class History {
     const left = [...ofCore, { of: 'calls', count: calls }]
     for (const participant of this.#participants)
       left.push({ of: 'links too many', count: participant.openLinks - 1 })
+    for (const { underWay, plan } of this.#applications)
+      left.push({ of: `calls of the SDK in ${plan.name}`, count: underWay })
     return left.filter(({ count }) => count > 0)
   }
 
@@ -181,7 +212,9 @@ class History {
   }
 
   get #processes(): Process[] {
-    return [this.#coordinator, ...this.#participants].flatMap(({ process }) => process ?? [])
+    return [this.#coordinator, ...this.#participants, ...this.#applications].flatMap(
+      ({ process }) => process ?? [],
+    )
   }
 
   async #unfinished(): Promise<number> {
@@ -205,6 +238,12 @@ class History {
       this.#unanswered += 1
       client.repeat(answered)
     }
+    for (const { questions, plan } of this.#applications) {
+      for (const question of questions) {
+        this.#unanswered += 1
+        this.#wire.call({ verb: 'get', request: { caller: plan.caller, ...question } }, answered)
+      }
+    }
     await time.run(time.nowMs + HEALING_MS_MAX, () => this.#unanswered === 0)
     // What was written last reaches the disk.
     await time.run(time.nowMs + SETTLING_MS)
@@ -226,6 +265,10 @@ class History {
       if (!client.started) continue
       tally.transactions += 1
       tally[client.outcome] += 1
+    }
+    for (const outcome of this.#applications.flatMap(({ outcomes }) => outcomes)) {
+      tally.transactions += 1
+      tally[outcome] += 1
     }
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The simulator: the production coordinator, core, recovery and participant host through histories full of
- * faults, over virtual time, a simulated disk and a simulated network. Everything follows from one seed.
+ * The simulator: the production coordinator, core, recovery, participant host and application's SDK through histories
+ * full of faults, over virtual time, a simulated disk and a simulated network. Everything follows from one seed.
  *
  *   npm run simulate -- --histories 10000             a seed is drawn and printed
  *   npm run simulate -- --seconds 60                  as many as that gives room for

@@ -11,6 +11,7 @@ export function leftInCore(state: ProtocolState): Left[] {
     { of: 'deadlines', count: state.deadlines.size },
     { of: 'deadlines of waiters', count: state.waiterDeadlines.size },
     { of: 'inquiries', count: state.inquiries.size },
+    { of: 'sessions', count: state.sessions.size },
     { of: 'votes awaited', count: sum(({ voting }) => voting.size) },
     { of: 'deliveries owed', count: sum(({ owed }) => owed.size) },
     { of: 'deliveries in trouble', count: sum(({ troubled }) => troubled.size) },

@@ -19,6 +19,10 @@ export interface Call {
   readonly requestId?: string | undefined
   readonly attempt?: number | undefined
   readonly waitFor?: 'decision' | 'completion' | undefined
+  /** By which session it went. */
+  readonly session?: number | undefined
+  /** The branches that it names as prepared by its application. */
+  readonly prepared?: readonly { readonly participant: string; readonly readOnly: boolean }[] | undefined
 }
 
 /** What an answer said. */
@@ -90,11 +94,53 @@ export type Observation =
       readonly xid: string
       readonly holder: string
     }
-  /** An application prepared a branch over its own connection; it took it back (R12). */
+  /**
+   * An application prepared a branch over its own connection; it went to commit it there, to take it back, or left it as it
+   * was, for the daemon to end (R1, R12).
+   */
   | {
-      readonly type: 'prepared_early' | 'rolled_back_early'
+      readonly type: 'prepared_early' | 'committed_early' | 'rolled_back_early' | 'left_early'
       readonly participant: string
       readonly xid: string
+    }
+  /** As the coordinator hears it: a session begins, and is over. `client`: whose newer session ends the older; or empty. */
+  | {
+      readonly type: 'session'
+      readonly session: number
+      readonly change: 'opened' | 'closed'
+      readonly client: string
+    }
+  /** Left the coordinator: so many xids in a row, of one log and epoch, are the session's (R2). */
+  | {
+      readonly type: 'leased'
+      readonly session: number
+      readonly within: string
+      readonly firstSequence: number
+      readonly count: number
+    }
+  /** Left the coordinator. */
+  | {
+      readonly type: 'enlisted'
+      readonly session: number
+      readonly xid: string
+      readonly participant: string
+    }
+  /** Reached the coordinator. */
+  | { readonly type: 'commit_arrived'; readonly session: number; readonly xid: string }
+  /** Reached the client, that the call was not accepted. */
+  | { readonly type: 'told_refused'; readonly call: Call; readonly code: string }
+  /** The SDK began a transaction for its application. */
+  | { readonly type: 'begun_early'; readonly work: number; readonly xid: string }
+  /**
+   * What the SDK told its application in the end. failed: nothing of it has happened, and nothing will, because its own work
+   * threw, or because it was refused.
+   */
+  | {
+      readonly type: 'application_told'
+      readonly work: number
+      readonly outcome: 'committed' | 'aborted' | 'failed' | 'unknown'
+      readonly xid: string | undefined
+      readonly message: string
     }
   | { readonly type: 'called'; readonly call: Call }
   /** Left the coordinator; reached the client. */

@@ -10,6 +10,7 @@ import {
 } from './fault-kinds.ts'
 import type { ParticipantPlan } from './participant-process.ts'
 import type { SeededRandom } from './seeded-random.ts'
+import { drawSessions, type SessionsPlan } from './sessions/index.ts'
 import { encodeWork } from './work.ts'
 
 export interface TimedFaultPlan {
@@ -21,6 +22,7 @@ export interface HistoryPlan {
   readonly limits: Limits
   readonly participants: readonly ParticipantPlan[]
   readonly clients: readonly ClientPlan[]
+  readonly sessions: SessionsPlan
   readonly enabled: ReadonlySet<FaultKind>
   readonly timedFaults: readonly TimedFaultPlan[]
   /** For so long there are faults. */
@@ -40,6 +42,7 @@ export function drawPlan(random: SeededRandom): HistoryPlan {
     limits,
     participants,
     clients: drawClients(random, activeMs, participants),
+    sessions: drawSessions(random, activeMs, participants),
     enabled,
     timedFaults: TIMED_FAULT_KINDS.filter((kind) => enabled.has(kind)).flatMap((kind) =>
       Array.from({ length: random.below(TIMED_FAULTS[kind] + 1) }, () => ({
@@ -64,6 +67,12 @@ function drawLimits(random: SeededRandom): Limits {
     idleTimeoutMs: random.pick([40, 120]),
     pledgeMarginMs: 15,
     deliveryTimeoutMs: random.pick([20, 60]),
+    branchEndingTimeoutMs: random.pick([20, 60]),
+    sessionsMax: random.pick([2, 100, 100, 100]),
+    sessionCallsMax: random.pick([2, 100]),
+    leaseSize: random.pick([1, 3, 8]),
+    leasedMax: random.pick([4, 64]),
+    leaseKeptMs: random.pick([60, 10_000]),
     orphanGraceMs: random.pick([20, 80]),
     drainTimeoutMs: 60,
     retentionMs: random.pick([350, 500, 5_000]),
@@ -81,7 +90,7 @@ function drawParticipants(random: SeededRandom, limits: Limits): ParticipantPlan
   return ['ledger', 'offsets', 'sink'].slice(0, 2 + random.below(2)).map((name) => ({
     name,
     link: random.pick(['attached', 'dialled', 'called']),
-    resource: random.pick(['embedded', 'server']),
+    resource: random.pick(['embedded', 'server', 'server']),
     ...drawWitnesses(random),
     pledgeTtlMs: limits.pledgeMarginMs + random.between(0, 15),
   }))

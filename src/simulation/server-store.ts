@@ -15,12 +15,21 @@ export type EndingStore = Pick<BranchStore, 'end' | 'isPrepared' | 'witness' | '
   dirtyWitness(xid: Xid): WitnessOutcome | undefined
 }
 
+/** A connection of an application's, which works on a branch of its own. */
+export interface HeldConnection {
+  /** The server ends it. */
+  lose(): void
+}
+
 /** Sessions in the middle of something, whether or not the process that opened them lives. */
 export class ServerSessions {
   /** A commit or an abort of a prepared branch. */
   readonly #ending = new Map<string, Verb>()
   /** A branch that works and has not prepared: its witness is written, and waited for by whoever writes the same. */
   readonly #writing = new Set<string>()
+  readonly #connections = new Set<HeldConnection>()
+  /** A prepared branch whose connection lives: nobody else can end it (MariaDB's XA). */
+  readonly #holders = new Map<string, HeldConnection>()
   /** Raised by a loss of power: what was under way before is gone. */
   #life = 0
 
@@ -54,8 +63,35 @@ export class ServerSessions {
     if (life === this.#life) this.#writing.delete(xid)
   }
 
+  connect(connection: HeldConnection): void {
+    this.#connections.add(connection)
+  }
+
+  isConnected(connection: HeldConnection): boolean {
+    return this.#connections.has(connection)
+  }
+
+  disconnect(connection: HeldConnection, xid: string): void {
+    this.#connections.delete(connection)
+    if (this.#holders.get(xid) === connection) this.#holders.delete(xid)
+  }
+
+  hold(xid: string, connection: HeldConnection): void {
+    this.#holders.set(xid, connection)
+  }
+
+  isHeld(xid: string): boolean {
+    return this.#holders.has(xid)
+  }
+
+  /** As an administrator does: KILL. */
+  killHolder(xid: string): void {
+    this.#holders.get(xid)?.lose()
+  }
+
   losePower(): void {
     this.#life += 1
+    for (const connection of this.#connections) connection.lose()
     this.#ending.clear()
     this.#writing.clear()
   }
@@ -81,6 +117,12 @@ export class ServerStore implements EndingStore {
     const tookMs = slow ? this.#world.random.between(20, 150) : this.#world.random.between(0.1, 2)
     if (!live.prepared.has(xid) || sessions.endingOf(xid) !== undefined) {
       await this.#delay(0.1, 1)
+      return 'not_prepared'
+    }
+    if (sessions.isHeld(xid)) {
+      await this.#delay(0.1, 1)
+      // R12: the connection that holds it stands in the way.
+      if (this.#world.random.chance(0.7) && sessions.endingOf(xid) === undefined) sessions.killHolder(xid)
       return 'not_prepared'
     }
     sessions.beginEnding(xid, verb)

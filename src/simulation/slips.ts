@@ -1,4 +1,6 @@
-/** Bugs of those who stand around the coordinator: a participant's, and its gate for applications. For --break. */
+/** Bugs of those who stand around the coordinator: a participant's, the SDK's, and its gate for applications. For --break. */
+import type { Sessions } from '../sdk/client/session/sessions.ts'
+import type { BranchOpening } from '../sdk/client/transaction/branch.ts'
 import type { EndingStore } from './server-store.ts'
 
 export interface Slips {
@@ -18,6 +20,10 @@ export interface Slips {
   readonly pledgesUnsynced?: boolean | undefined
   /** A unary commit may bring branches that its application has prepared (R12). */
   readonly takesPreparedBranches?: boolean | undefined
+  /** What the SDK makes of its session's answers. */
+  readonly sessions?: ((sessions: Sessions) => Sessions) | undefined
+  /** What it does with its branches. */
+  readonly branches?: (<Handle>(opening: BranchOpening<Handle>) => BranchOpening<Handle>) | undefined
   /** R11 undone: whoever speaks for a log is let in, whatever epoch was seen of it before. */
   readonly admitsOlderEpochs?: boolean | undefined
 }

@@ -7,6 +7,7 @@ import { breakPledge } from './impatience.ts'
 import type { Operator } from './operator.ts'
 import type { ParticipantProcess } from './participant-process.ts'
 import { plant } from './planting.ts'
+import type { Application, SessionNetwork } from './sessions/index.ts'
 import { SimLink } from './sim-link.ts'
 import type { Process } from './virtual-time.ts'
 import type { World } from './world.ts'
@@ -16,6 +17,8 @@ export interface Parties {
   readonly world: World
   readonly coordinator: CoordinatorProcess
   readonly participants: readonly ParticipantProcess[]
+  readonly applications: readonly Application[]
+  readonly network: SessionNetwork
 }
 
 /** It is counted only where it could be done. */
@@ -30,6 +33,7 @@ export function strike(parties: Parties, kind: TimedFault): void {
 type Strike = (parties: Parties, participant: ParticipantProcess) => string | undefined
 
 const LOG = 'log'
+const SESSION = 'session'
 
 const STRIKES: Readonly<Record<TimedFault, Strike>> = {
   coordinator_killed: (parties) => killCoordinator(parties, { power: false }),
@@ -86,6 +90,24 @@ const STRIKES: Readonly<Record<TimedFault, Strike>> = {
     const towards = random.pick(['coordinator', 'participant'] as const)
     return participant.stallLink(towards, random.between(10, 150)) ? participant.plan.name : undefined
   },
+  session_broken: ({ network }) => {
+    const stream = network.anyOpen()
+    stream?.cut()
+    return stream && SESSION
+  },
+  session_half_open: ({ network }) => {
+    const stream = network.anyOpen()
+    stream?.halfOpen()
+    return stream && SESSION
+  },
+  application_killed: ({ world, applications }) => {
+    const running = applications.filter(({ process }) => process !== undefined)
+    if (running.length === 0) return undefined
+    const application = world.random.pick(running)
+    application.kill()
+    return application.plan.name
+  },
+  application_paused: (parties) => pauseApplication(parties),
   branch_planted: (parties, participant) => (plant(parties, participant) ? participant.plan.name : undefined),
   impostor: (parties, participant) => (impersonate(parties, participant) ? participant.plan.name : undefined),
   pledge_broken: (parties) => {
@@ -117,6 +139,17 @@ function stop({ world }: Parties, process: Process, linked: readonly Participant
   world.time.after(world.random.between(20, 90), () => {
     for (const participant of linked) participant.cutLink()
   })
+}
+
+/** For longer than its session lives: the coordinator gives it up long before it goes on, and knows nothing of that. */
+function pauseApplication({ world, applications, network }: Parties): string | undefined {
+  const running = applications.filter(({ process }) => process !== undefined)
+  const application = running.length === 0 ? undefined : world.random.pick(running)
+  const process = application?.process
+  if (process === undefined) return undefined
+  process.pause(world.random.between(60, 500))
+  world.time.after(world.random.between(10, 90), () => network.giveUpOn(process))
+  return application?.plan.name
 }
 
 /** Another resource answers to the participant's name; it must be sent nothing at all (R10). */

@@ -44,7 +44,6 @@ export class Wire {
   readonly #slips: Slips
   /** When each call arrived that is not answered yet, by number. */
   readonly #waiting = new WeakMap<Process, Map<number, number>>()
-  #nextNumber = 1
 
   constructor(world: World, coordinator: CoordinatorProcess, slips: Slips) {
     this.#world = world
@@ -139,8 +138,7 @@ export class Wire {
   }
 
   #describe({ verb, request }: CallRequest): Call {
-    const number = this.#nextNumber
-    this.#nextNumber += 1
+    const number = this.#world.nextNumber()
     const name = 'name' in request ? request.name : undefined
     return {
       number,

@@ -25,6 +25,7 @@ export class World {
   readonly #pledgeEndsMs = new Map<string, number>()
   readonly #machines = new Map<string, Machine>()
   #healing = false
+  #lastNumber = 0
 
   constructor(options: {
     readonly random: SeededRandom
@@ -34,6 +35,12 @@ export class World {
     this.random = options.random
     this.tally = options.tally
     this.#enabled = options.enabled
+  }
+
+  /** Of a call, of a session: no two are the same in one history. */
+  nextNumber(): number {
+    this.#lastNumber += 1
+    return this.#lastNumber
   }
 
   /** From now on nothing fails. */

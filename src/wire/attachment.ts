@@ -8,7 +8,7 @@ import type { Goodbye } from './generated/pledged/v1/stream.ts'
 import { boundedText } from './text.ts'
 import { fromOptionalDuration, toOptionalDuration } from './time.ts'
 
-/** The one version of the stream's protocol. Additions that an older end may ignore don't raise it. */
+/** The one version of the streams' protocol. Additions that an older end may ignore don't raise it. */
 export const PROTOCOL_VERSION = 1
 
 /** Characters of a kind, an instance id and a resource id. */
@@ -30,12 +30,7 @@ export function helloToProto(identity: ParticipantIdentity): Hello {
 /** Throws INVALID_REQUEST with the field that is wrong. */
 export function helloFromProto(hello: Hello): ParticipantIdentity {
   const { name, kind, instanceId, resourceId, keepsWitnesses, onePhase, protocolVersion } = hello
-  if (protocolVersion !== PROTOCOL_VERSION) {
-    throw new PledgedError(
-      'INVALID_REQUEST',
-      `hello.protocol_version is ${protocolVersion}; this daemon speaks ${PROTOCOL_VERSION}`,
-    )
-  }
+  requireProtocolVersion(protocolVersion)
   if (!isParticipantName(name)) {
     throw new PledgedError(
       'INVALID_REQUEST',
@@ -49,6 +44,15 @@ export function helloFromProto(hello: Hello): ParticipantIdentity {
   return onePhase ? { ...identity, onePhase } : identity
 }
 
+/** Of either stream's hello. */
+export function requireProtocolVersion(protocolVersion: number): void {
+  if (protocolVersion === PROTOCOL_VERSION) return
+  throw new PledgedError(
+    'INVALID_REQUEST',
+    `hello.protocol_version is ${protocolVersion}; this daemon speaks ${PROTOCOL_VERSION}`,
+  )
+}
+
 function requireName(field: string, value: string): void {
   if (value.length >= 1 && value.length <= NAME_LENGTH_MAX) return
   throw new PledgedError(
@@ -59,7 +63,7 @@ function requireName(field: string, value: string): void {
 
 export function welcomeToProto(admission: Admission): Welcome {
   const { logId, epoch, workBytesMax, batchBytesMax } = admission
-  return { logId, epoch, limits: { workBytesMax, batchBytesMax } }
+  return { logId, epoch, limits: { workBytesMax, batchBytesMax, messageBytesMax: 0 } }
 }
 
 /** Throws INVALID_REQUEST: what answered isn't a coordinator. */

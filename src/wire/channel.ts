@@ -26,8 +26,12 @@ function commonOptions(limits: ConnectionLimits): ChannelOptions {
 }
 
 export function serverOptions(limits: ConnectionLimits): ServerOptions {
-  const messageBytesMax = Math.max(limits.messageBytesMax, limits.workBytesMax + MESSAGE_OVERHEAD_BYTES)
-  return { ...commonOptions(limits), 'grpc.max_receive_message_length': messageBytesMax }
+  return { ...commonOptions(limits), 'grpc.max_receive_message_length': receivedBytesMax(limits) }
+}
+
+/** Bytes of one message that a server takes. */
+export function receivedBytesMax(limits: Pick<Limits, 'messageBytesMax' | 'workBytesMax'>): number {
+  return Math.max(limits.messageBytesMax, limits.workBytesMax + MESSAGE_OVERHEAD_BYTES)
 }
 
 /** `reconnectMaxMs`: the longest that a client waits between two tries to connect. */

@@ -1,6 +1,7 @@
 /**
- * What applications ask, to and from the messages of TransactionService. The shape is checked here (a field that
- * is out of its range, an xid that isn't one); what a request means is the core's to check.
+ * What applications ask, to and from the messages of TransactionService, of unary calls and of those in a session. The
+ * shape is checked here (a field that is out of its range, an xid that isn't one); what a request means is the core's
+ * to check.
  */
 import { PledgedError } from '../base/errors.ts'
 import { parseXid } from '../base/ids.ts'
@@ -11,12 +12,16 @@ import type {
   CommitRequest,
   ExecuteRequest,
   GetRequest,
+  PreparedBranch,
   RequestName,
   WaitFor,
 } from '../protocol/requests.ts'
 import { ownBytes } from './bytes.ts'
 import { waits } from './enums.ts'
-import { WaitFor as ProtoWaitFor } from './generated/pledged/v1/transaction.ts'
+import {
+  type PreparedBranch as ProtoPreparedBranch,
+  WaitFor as ProtoWaitFor,
+} from './generated/pledged/v1/transaction.ts'
 import type * as proto from './generated/pledged/v1/transaction_service.ts'
 import {
   fromOptionalDuration,
@@ -24,6 +29,9 @@ import {
   toOptionalDuration,
   toOptionalTimestamp,
 } from './time.ts'
+
+/** Characters of a resource id, and of a connection id: as in a participant's hello. */
+const RESOURCE_NAME_LENGTH_MAX = 256
 
 /** What the transport knows of a call, apart from its message. */
 export interface CallFacts {
@@ -67,11 +75,12 @@ export function beginFromProto(message: proto.BeginTransactionRequest, facts: Ca
 }
 
 export function commitToProto(request: CommitRequest): proto.CommitTransactionRequest {
-  return { ...executeToProto(request), xid: request.xid, preparedBranches: [] }
+  const preparedBranches = (request.preparedBranches ?? []).map(preparedBranchToProto)
+  return { ...executeToProto(request), xid: request.xid, preparedBranches }
 }
 
+/** Of a unary call. */
 export function commitFromProto(message: proto.CommitTransactionRequest, facts: CallFacts): CommitRequest {
-  parseXid(message.xid)
   // R12: they are enlisted on a session first, so that what the application leaves behind is found.
   if (message.preparedBranches.length > 0) {
     throw new PledgedError(
@@ -80,7 +89,43 @@ export function commitFromProto(message: proto.CommitTransactionRequest, facts: 
         'are enlisted before they prepare; send the work in branches instead',
     )
   }
+  return commitWithoutPrepared(message, facts)
+}
+
+/** Of a session's call. */
+export function sessionCommitFromProto(
+  message: proto.CommitTransactionRequest,
+  facts: CallFacts,
+): CommitRequest {
+  const preparedBranches = message.preparedBranches.map(preparedBranchFromProto)
+  return { ...commitWithoutPrepared(message, facts), preparedBranches }
+}
+
+function commitWithoutPrepared(message: proto.CommitTransactionRequest, facts: CallFacts): CommitRequest {
+  parseXid(message.xid)
   return { ...executeFromProto(message, facts), xid: message.xid }
+}
+
+export function preparedBranchToProto(branch: PreparedBranch): ProtoPreparedBranch {
+  const { participant, resourceId, connectionId, readOnly = false } = branch
+  return { participant, resourceId, connectionId, readOnly }
+}
+
+/** Throws INVALID_REQUEST with the field that is too long. */
+export function preparedBranchFromProto(message: ProtoPreparedBranch): PreparedBranch {
+  const { participant, resourceId, connectionId, readOnly } = message
+  requireLength('resource_id', resourceId)
+  requireLength('connection_id', connectionId)
+  const branch = { participant, resourceId, connectionId }
+  return readOnly ? { ...branch, readOnly } : branch
+}
+
+function requireLength(field: string, value: string): void {
+  if (value.length <= RESOURCE_NAME_LENGTH_MAX) return
+  throw new PledgedError(
+    'INVALID_REQUEST',
+    `${field} of a prepared branch has ${value.length} characters: it may have ${RESOURCE_NAME_LENGTH_MAX}`,
+  )
 }
 
 export function abortToProto(request: AbortRequest): proto.AbortTransactionRequest {

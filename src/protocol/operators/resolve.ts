@@ -68,9 +68,11 @@ function hasDecision(transaction: Transaction, decision: string): PledgedError {
 
 function abortPlan(transaction: Transaction, operator: OperatorRecord, begun: string): Plan {
   return {
-    consequences: transaction.branches.map(({ participant, state }) => {
+    consequences: transaction.branches.map(({ participant, state, byApplication }) => {
       if (state === 'prepared') return `${quoted(participant)} voted yes: it is told to abort`
       if (state === 'preparing') return `${quoted(participant)} has not voted: it is told to abort`
+      if (byApplication !== undefined && state === 'enlisted')
+        return `${quoted(participant)} is at work in its application, and may be prepared: it is rolled back`
       return `${quoted(participant)} has nothing to abort`
     }),
     result: 'aborted',
@@ -93,10 +95,10 @@ function abortPlan(transaction: Transaction, operator: OperatorRecord, begun: st
 
 function commitPlan(turn: Turn, transaction: Transaction, operator: OperatorRecord, begun: string): Plan {
   const { xid, branches } = transaction
-  if (branches.length === 0) {
+  if (transaction.phase === 'active') {
     throw new PledgedError(
       'TRANSACTION_UNDECIDED',
-      `${xid} has no branches yet: there is nothing that could be committed; abort it, or wait for its owner`,
+      `${xid} has not been asked to commit: ${branches.length === 0 ? 'it has no branches yet' : 'its application may still be at work'}; abort it, or wait for its owner`,
     )
   }
   const unvoted = branches.filter(({ state }) => state !== 'prepared' && state !== 'read_only')

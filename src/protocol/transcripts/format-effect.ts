@@ -16,6 +16,14 @@ export function formatEffect(effect: Effect): string[] {
       return [
         `reply ${effect.replyTo} ${formatView(effect.transaction)}${effect.replayed ? ' (replayed)' : ''}`,
       ]
+    case 'enlisted':
+      return [`enlisted ${effect.replyTo}`]
+    case 'leased': {
+      const { firstSequence, count } = effect.lease
+      return [`lease to session ${effect.session}: ${count} from ${firstSequence}`]
+    }
+    case 'end_session':
+      return [`end session ${effect.session}: ${effect.reason}`]
     case 'refuse':
       return [`refuse ${effect.replyTo} ${effect.error.code}: ${effect.error.message}`]
     case 'carried_out':

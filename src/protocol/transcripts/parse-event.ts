@@ -2,7 +2,7 @@
 import type { Event } from '../events.ts'
 import type { BranchResult, Evidence, Verb, Vote } from '../messages.ts'
 import type { OperatorRequest } from '../operators/index.ts'
-import type { BranchWork } from '../requests.ts'
+import type { BranchWork, PreparedBranch } from '../requests.ts'
 import type { Run } from './transcript.ts'
 
 type Words = readonly string[]
@@ -14,7 +14,7 @@ interface Line {
 }
 
 export function parseEvent(run: Run, word: string, rest: Words): Event {
-  const parse = { ...REQUESTS, ...OPERATORS, ...PARTICIPANTS, ...TIME }[word]
+  const parse = { ...REQUESTS, ...SESSIONS, ...OPERATORS, ...PARTICIPANTS, ...TIME }[word]
   if (parse === undefined) throw new Error(`a transcript has no event "${word}"`)
   return parse({ run, words: rest.filter((other) => !/^[a-z]+=/.test(other)), options: optionsOf(rest) })
 }
@@ -30,7 +30,12 @@ const REQUESTS: Parsers = {
   commit: ({ run, words: [replyTo, xid = '', ...participants], options }) => ({
     type: 'commit',
     replyTo: Number(replyTo),
-    request: { ...request(participants, options), xid: run.xid(xid) },
+    request: {
+      ...request(participants, options),
+      xid: run.xid(xid),
+      session: sessionOf(options),
+      preparedBranches: (options.prepared?.split(',') ?? []).map((name) => prepared(name, options)),
+    },
   }),
   begin: ({ words, options }) => ({
     type: 'begin',
@@ -40,7 +45,7 @@ const REQUESTS: Parsers = {
   abort: ({ run, words: [replyTo, xid = ''], options }) => ({
     type: 'abort',
     replyTo: Number(replyTo),
-    request: { caller: options['caller'] ?? 'app', xid: run.xid(xid) },
+    request: { caller: options['caller'] ?? 'app', xid: run.xid(xid), session: sessionOf(options) },
   }),
   get: ({ run, words: [replyTo, xid = ''], options }) => {
     const caller = options['caller'] ?? 'app'
@@ -48,6 +53,48 @@ const REQUESTS: Parsers = {
     const asked = requestId === undefined ? { caller, xid: run.xid(xid) } : { caller, requestId }
     return { type: 'get', replyTo: Number(replyTo), request: asked }
   },
+}
+
+/** `enlist REPLY SESSION XID PARTICIPANT connection=C`. */
+const SESSIONS: Parsers = {
+  session: ({ words: [session], options }) => ({
+    type: 'session_opened',
+    session: Number(session),
+    caller: options.caller ?? 'app',
+    clientId: options.client ?? '',
+    leaseSize: Number(options.lease ?? 2),
+  }),
+  hangup: ({ words: [session] }) => ({
+    type: 'session_closed',
+    session: Number(session),
+    reason: 'connection lost',
+  }),
+  lease: ({ words: [session, count] }) => ({ type: 'lease', session: Number(session), count: Number(count) }),
+  enlist: ({ run, words: [replyTo, session, xid = '', participant = ''], options }) => ({
+    type: 'enlist',
+    replyTo: Number(replyTo),
+    request: { session: Number(session), xid: run.xid(xid), branch: prepared(participant, options) },
+  }),
+  ended: ({ run, words: [session, xid = '', participant = '', result] }) => ({
+    type: 'ended_by_application',
+    session: Number(session),
+    ending: { xid: run.xid(xid), participant, result: result === 'done' ? 'done' : 'unknown' },
+  }),
+}
+
+/** As it was enlisted, and as the commit names it: `read-only` ones by `readonly=`. */
+function prepared(participant: string, options: Record<string, string>): PreparedBranch {
+  return {
+    participant,
+    resourceId: options.resource ?? `${participant}-db`,
+    connectionId: options.connection ?? 'c1',
+    readOnly: options.readonly?.split(',').includes(participant) === true,
+  }
+}
+
+/** Undefined: not over a session. */
+function sessionOf(options: Record<string, string>): number | undefined {
+  return options.session === undefined ? undefined : Number(options.session)
 }
 
 const OPERATORS: Parsers = {

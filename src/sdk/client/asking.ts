@@ -9,11 +9,12 @@
 import { PledgedError } from '../../base/errors.ts'
 import type { Limits } from '../../base/limits.ts'
 import type { Random } from '../../base/ports.ts'
-import type { Answer, RequestName } from '../../protocol/requests.ts'
+import type { RequestName } from '../../protocol/requests.ts'
 import { backoffMs } from '../dialling.ts'
-import type { Try } from './calls.ts'
-import { type Executed, OutcomeUnknownError, outcomeOf } from './outcome.ts'
+import { type Executed, type OutcomeAnswer, OutcomeUnknownError, outcomeOf } from './outcome.ts'
+import { neverReachedError } from './request-options.ts'
 import type { Scope } from './scope.ts'
+import type { Try } from './try.ts'
 
 export interface AskOptions {
   readonly name: Required<RequestName>
@@ -22,9 +23,9 @@ export interface AskOptions {
   readonly limits: Pick<Limits, 'backoffMinMs' | 'backoffMaxMs'>
   readonly random: Random
   /** Sends the request, once. */
-  readonly execute: () => Promise<Try<Answer>>
+  readonly execute: () => Promise<Try<OutcomeAnswer>>
   /** Asks for the request without running it, once. */
-  readonly look: () => Promise<Try<Answer>>
+  readonly look: () => Promise<Try<OutcomeAnswer['transaction']>>
 }
 
 /** What the tries so far have left open. */
@@ -67,7 +68,7 @@ async function askOnce(options: AskOptions, doubt: Doubt): Promise<Executed | un
 }
 
 /** Unknown (the log failed under it) and pending are no outcome: a later answer has it. */
-function knownOutcome(answer: Answer, doubt: Doubt): Executed | undefined {
+function knownOutcome(answer: OutcomeAnswer, doubt: Doubt): Executed | undefined {
   const outcome = outcomeOf(answer)
   if (outcome !== undefined) return outcome
   doubt.mayHaveRun = true
@@ -100,7 +101,7 @@ async function afterRefusal(
 async function lookForOutcome({ look, name }: AskOptions): Promise<Executed | undefined> {
   const looked = await look()
   if (looked.end !== 'answered') return undefined
-  const outcome = outcomeOf({ ...looked.response, replayed: true })
+  const outcome = outcomeOf({ transaction: looked.response, replayed: true })
   // An aborted one tells of its own attempt alone; a commit is the answer to every attempt.
   const tells = outcome?.outcome === 'committed' || outcome?.attempt === name.attempt
   return tells ? outcome : undefined
@@ -124,11 +125,5 @@ function endOf({ scope, name, address }: AskOptions, doubt: Doubt): unknown {
     })
   }
   if (cancelled !== undefined) return cancelled.reason
-  if (doubt.lastError !== undefined && doubt.lastError.code !== 'UNAVAILABLE') return doubt.lastError
-  return new PledgedError(
-    'UNAVAILABLE',
-    `no connection to ${address} within ${scope.timeoutMs} ms; nothing was sent: is the daemon running there? ` +
-      'Start it with `pledged serve`, or name its address by the option `address` or by PLEDGED_ADDRESS',
-    { cause: doubt.lastError },
-  )
+  return neverReachedError(address, scope.timeoutMs, doubt.lastError)
 }

@@ -15,13 +15,7 @@ import {
 import type { ErrorCode, PledgedError } from '../../base/errors.ts'
 import { fromServiceError, isServiceError } from '../../wire/index.ts'
 import type { Scope } from './scope.ts'
-
-export type Try<Response> =
-  | { readonly end: 'answered'; readonly response: Response }
-  /** The daemon says that it did not accept this call. */
-  | { readonly end: 'refused'; readonly error: PledgedError }
-  /** No answer. `sent`: it may have arrived. */
-  | { readonly end: 'lost'; readonly error: PledgedError; readonly sent: boolean }
+import type { Try } from './try.ts'
 
 export type StartCall<Response> = (
   metadata: Metadata,

@@ -19,6 +19,22 @@ export type {
   WaitFor,
 } from '../../protocol/requests.ts'
 export { type ConnectOptions, connect } from './connect.ts'
-export type { Coordinator, ExecuteOptions, GetOptions, TransactionKey } from './coordinator.ts'
-export { type Aborted, type Committed, type Executed, OutcomeUnknownError } from './outcome.ts'
+export type {
+  Coordinator,
+  ExecuteOptions,
+  GetOptions,
+  OpenTransaction,
+  Transacted,
+  Transaction,
+  TransactionKey,
+  TransactionOptions,
+} from './coordinator.ts'
+export {
+  type Aborted,
+  type Committed,
+  type Executed,
+  OutcomeUnknownError,
+  TransactionAbortedError,
+} from './outcome.ts'
+export type { BranchContext, BranchOpening, OpenBranch } from './transaction/branch.ts'
 export type { Branch, Branches, JsonObject, JsonValue, Work } from './work.ts'

@@ -73,6 +73,13 @@ describe('misuse', () => {
     expect(causeOf({ outcome: 'committed' } as Executed)).toBeUndefined()
   })
 
+  it('refuses transactions on the own connections of an application that has no session', async () => {
+    await using unary = connect({ address: '127.0.0.1:1', transport: 'unary' })
+    const refusal = { code: 'INVALID_REQUEST', message: expect.stringMatching(/needs a session/) as string }
+    await expect(unary.transaction(() => Promise.resolve())).rejects.toMatchObject(refusal)
+    await expect(unary.begin()).rejects.toMatchObject(refusal)
+  })
+
   it('refuses options that are out of range', async () => {
     const branches: Branches = [{ participant: 'sink', work: 'x' }]
     for (const options of [

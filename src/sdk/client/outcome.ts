@@ -1,7 +1,8 @@
 /** How a transaction ended, as `execute` tells it: committed or aborted are returned, unknown is thrown. */
 import { PledgedError } from '../../base/errors.ts'
 import type { AbortCause } from '../../protocol/records.ts'
-import type { Answer, RequestName } from '../../protocol/requests.ts'
+import type { RequestName, TransactionView } from '../../protocol/requests.ts'
+import type { SessionAnswer } from '../../protocol/session-messages.ts'
 
 interface Ended {
   readonly xid: string
@@ -48,14 +49,17 @@ export class OutcomeUnknownError extends PledgedError {
     xid: string | undefined
     why: string
     cause: unknown
+    /** What asks again: "execute the same branches" where nothing else is said. */
+    again?: string
   }) {
     const { requestId, attempt, firstSentTimeMs } = options.name
     const firstSentTime = new Date(firstSentTimeMs ?? 0)
     const xid = options.xid === undefined ? '' : `, xid ${options.xid}`
+    const again = options.again ?? 'execute the same branches'
     super(
       'OUTCOME_UNKNOWN',
       `the outcome of request "${requestId}" (attempt ${attempt}${xid}) is not known: ${options.why}. It may have ` +
-        `committed. Ask again: execute the same branches with { requestId: "${requestId}", attempt: ${attempt}, ` +
+        `committed. Ask again: ${again} with { requestId: "${requestId}", attempt: ${attempt}, ` +
         `firstSentTime: new Date("${firstSentTime.toISOString()}") }, which never commits them twice, or ` +
         `get({ requestId: "${requestId}" })`,
       {
@@ -74,8 +78,73 @@ export class OutcomeUnknownError extends PledgedError {
   }
 }
 
+/** A transaction on the application's own connections has aborted: nothing of it has happened. */
+export class TransactionAbortedError extends PledgedError {
+  override readonly name = 'TransactionAbortedError'
+  readonly xid: string
+  readonly requestId: string
+  readonly attempt: number
+  /** Why, as in an Aborted. */
+  override readonly cause: AbortCause | undefined
+  /** What a branch's own connection said, where that is why. */
+  readonly failure: unknown
+  readonly #retryable: boolean
+
+  constructor(options: {
+    xid: string
+    name: Pick<RequestName, 'requestId' | 'attempt'>
+    cause: AbortCause | undefined
+    why: string
+    retryable: boolean
+    failure?: unknown
+  }) {
+    const { requestId, attempt } = options.name
+    const hint = options.retryable ? '; the reason may be gone at the next try (option `retries`)' : ''
+    super(
+      'TRANSACTION_ABORTED',
+      `transaction ${options.xid} has aborted, and nothing of it has happened: ${options.why}${hint}`,
+      { metadata: { xid: options.xid, request_id: requestId, attempt: String(attempt) } },
+    )
+    this.xid = options.xid
+    this.requestId = requestId
+    this.attempt = attempt
+    this.cause = options.cause
+    this.failure = options.failure
+    this.#retryable = options.retryable
+  }
+
+  /** The reason may be gone at the next attempt. */
+  override get retryable(): boolean {
+    return this.#retryable
+  }
+}
+
+/** What of an answer tells how its transaction stands. */
+export interface OutcomeAnswer {
+  readonly transaction: Pick<
+    TransactionView,
+    | 'xid'
+    | 'state'
+    | 'outcome'
+    | 'abortCause'
+    | 'abortMessage'
+    | 'retryable'
+    | 'heuristic'
+    | 'requestId'
+    | 'attempt'
+  >
+  readonly replayed: boolean
+}
+
+/** A session's answer names no request, unless it is of another attempt than was asked for: then it holds all. */
+export function outcomeAnswer(answer: SessionAnswer, name: RequestName | undefined): OutcomeAnswer {
+  const requestId = answer.transaction?.requestId ?? name?.requestId ?? ''
+  const attempt = answer.transaction?.attempt ?? name?.attempt ?? 1
+  return { transaction: { ...answer, requestId, attempt }, replayed: answer.replayed }
+}
+
 /** The outcome in an answer, or undefined where it holds none: pending, unknown. */
-export function outcomeOf({ transaction, replayed }: Answer): Executed | undefined {
+export function outcomeOf({ transaction, replayed }: OutcomeAnswer): Executed | undefined {
   const { xid, requestId, attempt, heuristic } = transaction
   const ended = { xid, requestId, attempt, replayed, heuristic }
   switch (transaction.outcome) {

@@ -16,6 +16,8 @@ export class Scope {
   readonly #signal: AbortSignal | undefined
   readonly #onAbort: (() => void) | undefined
   readonly #listeners = new Set<() => void>()
+  readonly #overListeners = new Set<() => void>()
+  #cancelTimer: (() => void) | undefined
   #cancelled: { readonly reason: unknown } | undefined
 
   constructor(options: ScopeOptions) {
@@ -49,12 +51,20 @@ export class Scope {
     if (this.#cancelled !== undefined) return
     this.#cancelled = { reason }
     for (const listener of this.#listeners) listener()
+    this.#tellOver()
   }
 
   /** Calls once when the caller cancels; the returned function takes that back. */
   onCancel(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  /** Calls once when the caller cancels or its time is up; the returned function takes that back. */
+  onOver(listener: () => void): () => void {
+    this.#overListeners.add(listener)
+    if (this.#cancelTimer === undefined) this.#awaitEnd()
+    return () => this.#overListeners.delete(listener)
   }
 
   /** Returns earlier when the scope is over. */
@@ -71,5 +81,22 @@ export class Scope {
   dispose(): void {
     if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort)
     this.#listeners.clear()
+    this.#overListeners.clear()
+    this.#cancelTimer?.()
+  }
+
+  /** One timer for all: it may fire a little early, where its clock is coarser than ours. */
+  #awaitEnd(): void {
+    this.#cancelTimer = this.#timers.after(Math.max(1, this.remainingMs), () => {
+      if (this.over) this.#tellOver()
+      else this.#awaitEnd()
+    })
+  }
+
+  #tellOver(): void {
+    this.#cancelTimer?.()
+    const listeners = [...this.#overListeners]
+    this.#overListeners.clear()
+    for (const listener of listeners) listener()
   }
 }

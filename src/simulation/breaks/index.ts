@@ -1,6 +1,7 @@
 /** The bugs that the simulator must catch. A break changes no production code: it wraps what is handed to it. */
 import { abortWhileAppending } from './abort-while-appending.ts'
 import { absenceAcknowledges } from './absence-acknowledges.ts'
+import { commitsBeforeTold, lostAnswerTakenForAborted, rollsBackOnUnknown } from './applications.ts'
 import type { Break } from './break.ts'
 import { commitBeforeSync } from './commit-before-sync.ts'
 import { commitOnMissingVote } from './commit-on-missing-vote.ts'
@@ -31,6 +32,13 @@ import { presumeUnknownEpoch } from './presume-unknown-epoch.ts'
 import { presumptionAgainstWitness } from './presumption-against-witness.ts'
 import { requestForgotten } from './request-forgotten.ts'
 import { retryGivesUp } from './retry-gives-up.ts'
+import {
+  endingBelievedEarly,
+  endingOfOthersBelieved,
+  leaseOfAnybody,
+  listNotCompared,
+  sessionEndMissed,
+} from './sessions.ts'
 import { syncAnsweredEarly } from './sync-answered-early.ts'
 import { unknownTakenForDone } from './unknown-taken-for-done.ts'
 import { witnessSweptBeforeEnd } from './witness-swept-before-end.ts'
@@ -40,7 +48,10 @@ export type { Break } from './break.ts'
 /** In the order of the rules that they undo. */
 export const BREAKS: readonly Break[] = [
   abortWhileAppending,
+  rollsBackOnUnknown,
+  commitsBeforeTold,
   lateCommitAccepted,
+  leaseOfAnybody,
   verbBelieved,
   witnessBeforeList,
   witnessReadDirty,
@@ -58,6 +69,10 @@ export const BREAKS: readonly Break[] = [
   impostorAdmitted,
   oldCopyAdmitted,
   preparedBranchesAccepted,
+  sessionEndMissed,
+  listNotCompared,
+  endingBelievedEarly,
+  endingOfOthersBelieved,
   waitsForAnybody,
   workEndsItself,
   operatorOverrulesDecision,
@@ -72,6 +87,7 @@ export const BREAKS: readonly Break[] = [
   syncAnsweredEarly,
   commitOnMissingVote,
   noVoteCounts,
+  lostAnswerTakenForAborted,
   requestForgotten,
   endBeforeLastAcknowledgement,
   retryGivesUp,

@@ -95,19 +95,23 @@ export const committedAlone = once((observed): ReadonlyMap<string, OnePhaseRecor
  * they are as good as aborted, and their log may say so.
  */
 export const readOnlyTransactions = once((observed): Set<string> => {
-  const asked = new Map<string, number>()
-  const readOnly = new Map<string, number>()
+  const branches = new Groups()
+  const readOnly = new Groups()
   for (const seen of observed) {
-    if (seen.type === 'sent' && seen.message.type === 'prepare') count(asked, seen.message.xid)
+    if (seen.type === 'sent' && seen.message.type === 'prepare')
+      branches.add(seen.message.xid, seen.participant)
+    if (seen.type === 'enlisted') branches.add(seen.xid, seen.participant)
+    if (seen.type === 'called' && seen.call.xid !== undefined) {
+      for (const prepared of seen.call.prepared ?? [])
+        if (prepared.readOnly) readOnly.add(seen.call.xid, prepared.participant)
+    }
     if (seen.type !== 'heard' || seen.message.type !== 'vote') continue
-    if (seen.message.vote.vote === 'read_only') count(readOnly, seen.message.xid)
+    if (seen.message.vote.vote === 'read_only') readOnly.add(seen.message.xid, seen.participant)
   }
-  return new Set([...asked].filter(([xid, branches]) => readOnly.get(xid) === branches).map(([xid]) => xid))
+  const isHarmless = ([xid, names]: [string, ReadonlySet<string>]) =>
+    [...names].every((name) => readOnly.of(xid).has(name))
+  return new Set([...branches.entries()].filter(isHarmless).map(([xid]) => xid))
 })
-
-function count(counts: Map<string, number>, key: string): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1)
-}
 
 /**
  * Names of transactions that a coordinator on an old copy of the log gave out before it was found out (R11). A branch

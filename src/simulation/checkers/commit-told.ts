@@ -1,5 +1,5 @@
 import type { DecisionRecord } from '../../protocol/records.ts'
-import { type Checker, endedByHand, Groups } from './checker.ts'
+import { type Checker, endedByHand, Groups, readOnlyTransactions } from './checker.ts'
 
 /** I2: commit is decided only on all votes, and told to nobody before the decision is on stable storage. */
 export const commitTold: Checker = ({ observed }) => {
@@ -10,7 +10,9 @@ export const commitTold: Checker = ({ observed }) => {
   const recorded = new Set<string>()
   const handed = new Set<string>()
   const committedAlone = new Set<string>()
+  const early = new Groups()
   const byHand = endedByHand(observed)
+  const harmless = readOnlyTransactions(observed)
   const violations: string[] = []
   const missing = (xid: string) =>
     [...asked.of(xid)].filter((name) => !yes.of(xid).has(name) && !readOnly.of(xid).has(name))
@@ -34,10 +36,14 @@ export const commitTold: Checker = ({ observed }) => {
         handed.add(seen.message.xid)
         if (!recorded.has(seen.message.xid))
           violations.push(`R17: ${seen.message.xid} was handed over before its record was durable`)
-        if (asked.of(seen.message.xid).size > 1)
+        if (asked.of(seen.message.xid).size + early.of(seen.message.xid).size > 1)
           violations.push(`R17: ${seen.message.xid} was handed over and has other branches`)
       }
     }
+    // What an application has prepared is as good as a yes once it is on stable storage.
+    if (seen.type === 'prepared_early') early.add(seen.xid, seen.participant)
+    if (seen.type === 'branch' && seen.change === 'pledged' && early.of(seen.xid).has(seen.participant))
+      yes.add(seen.xid, seen.participant)
     if (seen.type === 'heard' && seen.message.type === 'vote') {
       const { xid, vote } = seen.message
       if (vote.vote === 'yes') yes.add(xid, seen.participant)
@@ -55,8 +61,7 @@ export const commitTold: Checker = ({ observed }) => {
     if (seen.type === 'answered' && seen.said.outcome === 'committed' && !durable.has(seen.said.xid)) {
       const { xid } = seen.said
       if (committedAlone.has(xid)) continue
-      const harmless = asked.of(xid).size > 0 && readOnly.of(xid).size === asked.of(xid).size
-      if (!harmless)
+      if (!harmless.has(xid))
         violations.push(`I2: a client was answered "committed" for ${xid} before its record was durable`)
     }
   }

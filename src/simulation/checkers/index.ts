@@ -1,8 +1,10 @@
 /** Every checker; all judge every history. */
 import { acknowledgements } from './acknowledgements.ts'
 import { answers } from './answers.ts'
+import { applications } from './applications.ts'
 import type { Checker, FinishedHistory } from './checker.ts'
 import { commitTold } from './commit-told.ts'
+import { earlyEndings } from './early-endings.ts'
 import { earlyPledges } from './early-pledges.ts'
 import { fencing, noBugs } from './fencing.ts'
 import { healed } from './healed.ts'
@@ -10,6 +12,7 @@ import { heuristics } from './heuristics.ts'
 import { impostors } from './impostors.ts'
 import { lateCommits } from './late-commits.ts'
 import { leaks } from './leaks.ts'
+import { leases } from './leases.ts'
 import { oldCopies } from './old-copies.ts'
 import { oneEnding } from './one-ending.ts'
 import { operators } from './operators.ts'
@@ -38,6 +41,9 @@ const CHECKERS: readonly Checker[] = [
   lateCommits,
   witnesses,
   earlyPledges,
+  earlyEndings,
+  leases,
+  applications,
   waits,
   operators,
   oldCopies,

@@ -30,6 +30,10 @@ export const operators: Checker = ({ observed }) => {
     if (seen.type === 'opened') unforced.clear()
     if (seen.type === 'heard' && seen.message.type === 'vote' && seen.message.vote.vote !== 'no')
       voted.add(seen.message.xid, seen.participant)
+    // An application votes by its commit.
+    if (seen.type === 'called' && seen.call.xid !== undefined) {
+      for (const { participant } of seen.call.prepared ?? []) voted.add(seen.call.xid, participant)
+    }
     if (seen.type === 'sent' && seen.message.type === 'abort') {
       abortSent.add(seen.message.xid)
       if (unforced.has(seen.message.xid)) violations.push(tooEarly(seen.message.xid))

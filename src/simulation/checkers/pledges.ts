@@ -17,8 +17,9 @@ export const pledges: Checker = (history) => {
     if (seen.type === 'sent' && (seen.message.type === 'commit' || seen.message.type === 'abort')) {
       told.add(seen.participant, `${seen.message.type} ${seen.message.xid}`)
     }
-    // Its own application took it back.
+    // Its own application took it back, or committed it.
     if (seen.type === 'rolled_back_early') told.add(seen.participant, `abort ${seen.xid}`)
+    if (seen.type === 'committed_early') told.add(seen.participant, `commit ${seen.xid}`)
     if (seen.type === 'said' && seen.message.type === 'vote' && seen.message.vote.vote === 'yes') {
       const { xid } = seen.message
       if (!pledged.of(seen.participant).has(xid)) {

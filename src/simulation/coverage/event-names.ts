@@ -28,6 +28,8 @@ export function nameOf(event: Event): string {
       return event.request.action === 'resolve_transaction'
         ? named('order to', event.request.decision)
         : named('order', event.request.action)
+    case 'ended_by_application':
+      return named('application', event.ending.result)
     case 'transaction_found':
       return named(event.kept === undefined ? 'nothing found for' : 'record found for', event.purpose.for)
     case 'request_found':
@@ -68,7 +70,10 @@ export function xidOf(event: Event): string | undefined {
       return 'xid' in event.request ? event.request.xid : undefined
     case 'commit':
     case 'abort':
+    case 'enlist':
       return event.request.xid
+    case 'ended_by_application':
+      return event.ending.xid
     case 'get':
       return 'xid' in event.request ? event.request.xid : undefined
     case 'transaction_found':

@@ -20,7 +20,7 @@ const PHASES = [
 
 /** Each of them in each phase of the transaction that it is about. */
 const EVENTS_OF_A_TRANSACTION = [
-  ['commit', 'abort', 'get'],
+  ['commit', 'abort', 'get', 'enlist', 'application done', 'application unknown'],
   ['vote yes', 'vote no', 'vote read_only', 'vote committed'],
   ['commit done', 'commit done_before', 'commit broken', 'commit unknown'],
   ['abort done', 'abort done_before', 'abort broken', 'abort unknown'],
@@ -37,6 +37,7 @@ const EVENTS_OF_A_TRANSACTION = [
 const OTHER_EVENTS = [
   ['execute', 'begin', 'get', 'replayed', 'tick', 'drain', 'drain_expired', 'expired'],
   ['scan', 'look', 'deliver', 'held, a page', 'held, the last page', 'scan_failed'],
+  ['session_opened', 'session_closed', 'lease'],
   ['link_opened', 'link_closed', 'admission refused: superseded', 'admission refused'],
   ['participant durable', 'participant not written', 'heuristic durable', 'heuristic not written'],
   ['operator durable', 'operator not written', 'audit durable', 'audit not written'],
@@ -49,6 +50,7 @@ const OTHER_EVENTS = [
 const CHANGES_OF_PHASE = [
   ['none -> active', 'none -> preparing', 'none -> handing_over', 'none -> ended'],
   ['active -> preparing', 'active -> handing_over', 'active -> resolving', 'active -> ended'],
+  ['active -> appending', 'active -> aborting'],
   ['preparing -> appending', 'preparing -> aborting', 'preparing -> resolving', 'preparing -> ended'],
   ['appending -> committing', 'appending -> ended', 'resolving -> aborting', 'resolving -> ended'],
   ['handing_over -> handed_over', 'handed_over -> appending', 'handed_over -> aborting'],
@@ -61,7 +63,9 @@ const EFFECTS = [
   ),
   ...['pending', 'committed', 'aborted', 'unknown'].map((outcome) => `reply ${outcome}`),
   ...['carried_out', 'dismiss', 'find_request', 'find_transaction', 'forget'].map((type) => `effect ${type}`),
-  ...['look_failed', 'looked', 'recovery', 'welcome'].map((type) => `effect ${type}`),
+  ...['look_failed', 'looked', 'recovery', 'welcome', 'enlisted', 'leased', 'end_session'].map(
+    (type) => `effect ${type}`,
+  ),
 ]
 
 const RECORDS = [
@@ -75,6 +79,7 @@ const REFUSALS = [
   ['NO_HEURISTIC', 'NOT_OWNER', 'PARTICIPANT_NOT_FOUND', 'REQUEST_ID_REUSED', 'REQUEST_NOT_FOUND'],
   ['REQUEST_TOO_OLD', 'TOO_MANY_BRANCHES', 'TRANSACTION_DECIDED', 'TRANSACTION_UNDECIDED'],
   ['UNAVAILABLE', 'UNKNOWN_PARTICIPANT', 'WORK_TOO_LARGE', 'XID_NOT_FOUND'],
+  ['PARTICIPANT_PAUSED', 'XID_NOT_LEASED'],
 ].flat()
 
 /** What the recovery machine does something with. */
@@ -82,8 +87,8 @@ const RECOVERY: Readonly<Record<string, readonly string[]>> = {
   reconnecting: ['link_up', 'link_down', 'dial_failed', 'impostor', 'paused'],
   away: ['link_up', 'link_down', 'timer', 'retry', 'impostor', 'paused'],
   scanning: ['link_up', 'link_down', 'scanned', 'scan_failed', 'paused'],
-  delivering: ['link_up', 'link_down', 'settled', 'delivery_failed', 'paused'],
-  settled: ['link_up', 'link_down', 'timer', 'retry', 'owed', 'delivery_failed', 'paused'],
+  delivering: ['link_up', 'link_down', 'settled', 'owed', 'delivery_failed', 'paused'],
+  settled: ['link_up', 'link_down', 'timer', 'retry', 'owed', 'delivery_failed', 'paused', 'session_broken'],
   backing_off: ['link_up', 'link_down', 'timer', 'retry', 'paused'],
   quarantined: ['link_up', 'link_down', 'timer', 'retry', 'paused'],
   paused: ['link_down', 'resumed', 'paused'],
@@ -119,6 +124,14 @@ const UNREACHED: readonly (readonly [RegExp, string])[] = [
   [/^event commit (done|done_before|broken) @ handed_over$/, 'what was handed over is told no commit'],
   [/^event commit \S+ @ (preparing|appending|resolving|aborting)$/, 'a commit is sent once it is decided'],
   [/^event abort \S+ @ (preparing|appending|resolving|committing)$/, 'an abort is sent once it is decided'],
+  [
+    /^event application \S+ @ (handing_over|handed_over)$/,
+    'what is handed over has one branch, and its participant prepares it (R17)',
+  ],
+  [
+    /^event application unknown @ (active|preparing|appending|resolving)$/,
+    'an application says so of what is decided',
+  ],
   [/^event evidence \S+ @ (?!none$)/, 'witnesses are asked of what is in no memory'],
   [
     /^event \S+ found for (answer|sweep) @ (?!none$)/,
@@ -129,9 +142,8 @@ const UNREACHED: readonly (readonly [RegExp, string])[] = [
     'only what has ended is looked up, and nothing comes back',
   ],
   [/^event admission refused$/, 'the modelled participants refuse for one reason: an older epoch'],
-  [/^cause session_lost$/, 'there are no sessions yet'],
   [
-    /^refuse (DEADLINE_PASSED|DUPLICATE_PARTICIPANT|INVALID_REQUEST|NO_BRANCHES|NOT_OWNER|REQUEST_ID_REUSED|TOO_MANY_BRANCHES|WORK_TOO_LARGE)$/,
+    /^refuse (DEADLINE_PASSED|DUPLICATE_PARTICIPANT|NO_BRANCHES|REQUEST_ID_REUSED|TOO_MANY_BRANCHES|WORK_TOO_LARGE)$/,
     'the modelled applications ask for nothing absurd; transcripts/refusals.txt does',
   ],
   [/^refuse (PARTICIPANT_NOT_FOUND|UNAVAILABLE|XID_NOT_FOUND)$/, 'the modelled people name what they see'],
@@ -156,6 +168,10 @@ const UNREACHED: readonly (readonly [RegExp, string])[] = [
   [
     /^event vote \S+ @ (appending|resolving|committing|ended)$/,
     'seldom: an operator decides before the vote is there',
+  ],
+  [
+    /^event (enlist|application done) @ (preparing|appending|resolving|handing_over|handed_over|committing)$/,
+    'seldom: only who says it of a branch of another session says it then',
   ],
   [
     /^recovery link_up @ backing_off$/,

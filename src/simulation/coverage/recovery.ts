@@ -13,6 +13,7 @@ const SIGNALS = {
   scanned: 'recovery scanned',
   scan_failed: 'recovery scan_failed',
   delivery_failed: 'recovery delivery_failed',
+  session_broken: 'recovery session_broken',
   settled: 'recovery settled',
   paused: 'recovery paused',
   resumed: 'recovery resumed',

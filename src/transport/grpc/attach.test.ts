@@ -1,4 +1,3 @@
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { credentials } from '@grpc/grpc-js'
 import { describe, expect, it } from 'vitest'
 import { PledgedError } from '../../base/errors.ts'
@@ -14,7 +13,7 @@ import {
 import { BatchedWriter, clientOptions, coordinatorMessages, participantBatches } from '../../wire/index.ts'
 import { DIE, linkCases, Peer, peerIdentity } from '../conformance/index.ts'
 import type { Dialer, Link } from '../link.ts'
-import { Attached, HELLO, type Served, serve, until, WELCOME, XID } from './harness.ts'
+import { Attached, HELLO, type Served, SilentNetwork, serve, until, WELCOME, XID } from './harness.ts'
 
 const batch = (fields: Parameters<typeof ParticipantBatch.fromPartial>[0]): AttachParticipantRequest => ({
   body: { $case: 'batch', value: ParticipantBatch.fromPartial(fields) },
@@ -94,7 +93,11 @@ describe('AttachParticipant', () => {
         value: {
           logId: WELCOME.logId,
           epoch: WELCOME.epoch,
-          limits: { workBytesMax: WELCOME.workBytesMax, batchBytesMax: defaultLimits.batchBytesMax },
+          limits: {
+            workBytesMax: WELCOME.workBytesMax,
+            batchBytesMax: defaultLimits.batchBytesMax,
+            messageBytesMax: 0,
+          },
         },
       },
     })
@@ -247,44 +250,6 @@ describe('a network that goes silent', () => {
     client.close()
   })
 })
-
-/** Carries bytes between a client and an address, until it doesn't; it closes nothing. */
-class SilentNetwork implements AsyncDisposable {
-  readonly #server: Server
-  readonly #sockets: Socket[] = []
-
-  private constructor(target: string) {
-    const port = Number(target.split(':')[1])
-    this.#server = createServer((near) => {
-      const far = connect(port, '127.0.0.1')
-      near.pipe(far).pipe(near)
-      for (const socket of [near, far]) socket.on('error', () => {})
-      this.#sockets.push(near, far)
-    })
-  }
-
-  static async before(target: string): Promise<SilentNetwork> {
-    const network = new SilentNetwork(target)
-    await new Promise<void>((resolve) => network.#server.listen(0, '127.0.0.1', resolve))
-    return network
-  }
-
-  get address(): string {
-    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`
-  }
-
-  fallSilent(): void {
-    for (const socket of this.#sockets) {
-      socket.unpipe()
-      socket.pause()
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy()
-    await new Promise((resolve) => this.#server.close(resolve))
-  }
-}
 
 describe('back-pressure', () => {
   const limits = { batchBytesMax: 200_000, linkQueueBytesMax: 2_000_000 }

@@ -70,7 +70,7 @@ function deadlineInMs(call: ServerUnaryCall<unknown, unknown>): number | undefin
 }
 
 /** One that isn't well-formed is ignored, as the standard has it. */
-function traceparentOf(metadata: Metadata): string | undefined {
+export function traceparentOf(metadata: Metadata): string | undefined {
   const value = metadata.get('traceparent')[0]
   return typeof value === 'string' && TRACEPARENT.test(value) ? value : undefined
 }

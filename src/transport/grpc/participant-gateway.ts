@@ -8,8 +8,8 @@ import type {
 } from '../../wire/generated/pledged/v1/participant_gateway_service.ts'
 import { helloFromProto } from '../../wire/index.ts'
 import type { LinkListener } from '../link.ts'
-import { refusalWhileStarting } from './admission.ts'
-import { refuse, serveAttachment } from './attachment.ts'
+import { refusalOfStream } from './admission.ts'
+import { refuse, serveIntroduced } from './introduction.ts'
 import { type AttachStream, type LinkLimits, StreamLink } from './stream-link.ts'
 
 export interface ParticipantGatewayOptions {
@@ -44,8 +44,10 @@ export class ParticipantGateway {
       refuse(stream, refusal)
       return
     }
-    serveAttachment({
+    serveIntroduced({
       stream,
+      method: 'AttachParticipant',
+      who: 'participant',
       helloTimeoutMs: this.#options.limits.helloTimeoutMs,
       introduce: (message) => this.#introduce(stream, message),
       opened: (link) => this.#options.links.opened(link),
@@ -71,9 +73,6 @@ export class ParticipantGateway {
   }
 
   #refusal(): PledgedError | undefined {
-    if (this.#closed) {
-      return new PledgedError('DRAINING', 'the daemon is shutting down: attach again in a moment')
-    }
-    return refusalWhileStarting(this.#options.ready)
+    return refusalOfStream(this.#options.ready, this.#closed)
   }
 }

@@ -105,16 +105,6 @@ describe('TransactionService', () => {
     )
     expect(served.transactions.asked).toEqual([])
   })
-
-  it('refuses OpenSession with a sentence', async () => {
-    await using served = await serve()
-    const stream = served.client.openSession()
-    const error = await new Promise<Error>((resolve) => {
-      stream.on('error', resolve)
-      stream.resume()
-    })
-    expect(error.message).toMatch(/OpenSession isn't served by this version: use ExecuteTransaction/)
-  })
 })
 
 describe('a daemon that is not simply running', () => {

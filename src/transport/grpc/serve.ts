@@ -2,7 +2,7 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import type { Limits } from '../../base/limits.ts'
 import { systemTimers } from '../../base/ports.ts'
-import type { TransactionApi } from '../../protocol/requests.ts'
+import type { SessionApi, TransactionApi } from '../../protocol/requests.ts'
 import type { Ready } from '../../serving/index.ts'
 import { bind, type Health, serveHealth, shutDown, silenceGrpc, tolerant } from '../../serving/index.ts'
 import { AdminServiceService } from '../../wire/generated/pledged/v1/admin_service.ts'
@@ -13,6 +13,7 @@ import type { LinkListener } from '../link.ts'
 import { adminService } from './admin-service.ts'
 import { type Identify, identifyAsAnonymous } from './calls.ts'
 import { ParticipantGateway } from './participant-gateway.ts'
+import { SessionGateway } from './session-gateway.ts'
 import { transactionService } from './transaction-service.ts'
 
 const SERVICES = [
@@ -25,6 +26,7 @@ export interface GrpcServerOptions {
   /** HOST:PORT (port 0: any that is free), or unix:PATH. */
   readonly listen: string
   readonly transactions: TransactionApi
+  readonly sessions: SessionApi
   readonly links: LinkListener
   readonly admin: AdminHandlers
   readonly limits: Limits
@@ -45,8 +47,8 @@ export interface GrpcServer {
   /** Shows at once what `ready` says to those who watch the health; who asks is told the truth anyhow. */
   refreshHealth(): void
   /**
-   * Takes no more, says goodbye to the participants, lets the calls under way end for `limits.serverCloseTimeoutMs`,
-   * then cuts what is left.
+   * Takes no more, says goodbye to participants and sessions, lets the calls under way end for
+   * `limits.serverCloseTimeoutMs`, then cuts what is left.
    */
   close(): Promise<void>
 }
@@ -57,9 +59,10 @@ export async function serveGrpc(options: GrpcServerOptions): Promise<GrpcServer>
   const { ready, limits, identify = identifyAsAnonymous } = options
   const server = new Server(serverOptions(limits))
   const gateway = new ParticipantGateway({ links: options.links, ready, limits })
+  const sessions = new SessionGateway({ sessions: options.sessions, ready, identify, limits })
   server.addService(
     tolerant(TransactionServiceService),
-    transactionService({ transactions: options.transactions, ready, identify }),
+    transactionService({ transactions: options.transactions, sessions, ready, identify }),
   )
   server.addService(tolerant(ParticipantGatewayServiceService), gateway.handlers)
   server.addService(tolerant(AdminServiceService), adminService({ admin: options.admin, ready, identify }))
@@ -70,19 +73,21 @@ export async function serveGrpc(options: GrpcServerOptions): Promise<GrpcServer>
   return {
     address,
     refreshHealth: () => health.refresh(),
-    close: () => (closing ??= close({ server, gateway, health, limits })),
+    close: () => (closing ??= close({ server, gateway, sessions, health, limits })),
   }
 }
 
 interface Parts {
   readonly server: Server
   readonly gateway: ParticipantGateway
+  readonly sessions: SessionGateway
   readonly health: Health
   readonly limits: Limits
 }
 
-async function close({ server, gateway, health, limits }: Parts): Promise<void> {
+async function close({ server, gateway, sessions, health, limits }: Parts): Promise<void> {
   health.stop()
   gateway.close('the daemon is shutting down')
+  sessions.close('the daemon is shutting down')
   await shutDown(server, limits.serverCloseTimeoutMs, systemTimers)
 }

@@ -22,6 +22,7 @@ import {
   welcomeToProto,
 } from '../../wire/index.ts'
 import type { Link, LinkListener, Welcome } from '../link.ts'
+import type { StreamPeer } from './introduction.ts'
 
 export type AttachStream = ServerDuplexStream<AttachParticipantRequest, AttachParticipantResponse>
 export type LinkLimits = Pick<Limits, 'batchItemsMax' | 'batchBytesMax' | 'linkQueueBytesMax'>
@@ -35,7 +36,7 @@ export interface StreamLinkOptions {
   readonly ended: (link: StreamLink) => void
 }
 
-export class StreamLink implements Link {
+export class StreamLink implements Link, StreamPeer<AttachParticipantRequest> {
   readonly identity: ParticipantIdentity
   readonly #stream: AttachStream
   readonly #listener: LinkListener
@@ -77,7 +78,6 @@ export class StreamLink implements Link {
     this.#stream.end()
   }
 
-  /** A message after the hello. Throws where it breaks the protocol. */
   receive(message: AttachParticipantRequest): void {
     if (!this.#open) return
     if (message.body?.$case !== 'batch') {
@@ -90,7 +90,10 @@ export class StreamLink implements Link {
     if (messages.length > 0) this.#listener.received(this, messages)
   }
 
-  /** The participant has left in good order, or is lost. */
+  left(reason: string): void {
+    this.lost(reason)
+  }
+
   lost(reason: string): void {
     if (!this.#open) return
     this.#writer.close()
@@ -99,7 +102,6 @@ export class StreamLink implements Link {
     this.#listener.closed(this, reason)
   }
 
-  /** The participant did what it must not. */
   sendAway(error: unknown): void {
     this.#sendAway(PledgedError.from(error))
   }

@@ -1,4 +1,4 @@
-/** TransactionService over the TransactionApi port. */
+/** TransactionService over the TransactionApi port, and the sessions' gateway. */
 import type { TransactionApi } from '../../protocol/requests.ts'
 import type { Ready } from '../../serving/index.ts'
 import type { TransactionServiceServer } from '../../wire/generated/pledged/v1/transaction_service.ts'
@@ -8,14 +8,15 @@ import {
   commitFromProto,
   executeFromProto,
   getFromProto,
-  toStatus,
   transactionToProto,
 } from '../../wire/index.ts'
 import { refusalOfNewWork, refusalWhileStarting } from './admission.ts'
-import { type Identify, notImplemented, unary } from './calls.ts'
+import { type Identify, unary } from './calls.ts'
+import type { SessionGateway } from './session-gateway.ts'
 
 export interface TransactionServiceOptions {
   readonly transactions: TransactionApi
+  readonly sessions: SessionGateway
   readonly ready: Ready
   readonly identify: Identify
 }
@@ -60,9 +61,6 @@ export function transactionService(options: TransactionServiceOptions): Transact
         return { transaction: transactionToProto(answer.transaction) }
       },
     }),
-    openSession: (call) => {
-      const instead = 'use ExecuteTransaction, or BeginTransaction and CommitTransaction'
-      call.emit('error', toStatus(notImplemented('OpenSession', instead)))
-    },
+    openSession: (stream) => options.sessions.serve(stream),
   }
 }

@@ -14,6 +14,8 @@ export interface Limits {
   workBytesMax: number;
   /** Bytes of one message of the stream, in either direction. 0: not said. */
   batchBytesMax: number;
+  /** Bytes of a message with a single item, which may be larger. 0: not said, and it may not. */
+  messageBytesMax: number;
 }
 
 /** Ends a stream in good order. The receiver closes, and may come back. */
@@ -40,7 +42,7 @@ export interface Failure_MetadataEntry {
 }
 
 function createBaseLimits(): Limits {
-  return { workBytesMax: 0, batchBytesMax: 0 };
+  return { workBytesMax: 0, batchBytesMax: 0, messageBytesMax: 0 };
 }
 
 export const Limits: MessageFns<Limits> = {
@@ -50,6 +52,9 @@ export const Limits: MessageFns<Limits> = {
     }
     if (message.batchBytesMax !== 0) {
       writer.uint32(16).int32(message.batchBytesMax);
+    }
+    if (message.messageBytesMax !== 0) {
+      writer.uint32(24).int32(message.messageBytesMax);
     }
     return writer;
   },
@@ -83,6 +88,14 @@ export const Limits: MessageFns<Limits> = {
             message.batchBytesMax = reader.int32();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.messageBytesMax = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -103,6 +116,9 @@ export const Limits: MessageFns<Limits> = {
     if (message.batchBytesMax !== undefined) {
       obj.batchBytesMax = Math.round(message.batchBytesMax);
     }
+    if (message.messageBytesMax !== undefined) {
+      obj.messageBytesMax = Math.round(message.messageBytesMax);
+    }
     return obj;
   },
 
@@ -113,6 +129,7 @@ export const Limits: MessageFns<Limits> = {
     const message = createBaseLimits();
     message.workBytesMax = object.workBytesMax ?? 0;
     message.batchBytesMax = object.batchBytesMax ?? 0;
+    message.messageBytesMax = object.messageBytesMax ?? 0;
     return message;
   },
 };

@@ -306,6 +306,8 @@ export interface PreparedBranch {
   resourceId: string;
   /** The connection that prepared it, in the resource's own words. */
   connectionId: string;
+  /** In a commit: it changed nothing, and has been ended on its connection without being prepared. */
+  readOnly: boolean;
 }
 
 /** One transaction, as clients and operators see it. */
@@ -551,7 +553,7 @@ export const BranchWork: MessageFns<BranchWork> = {
 };
 
 function createBasePreparedBranch(): PreparedBranch {
-  return { participant: "", resourceId: "", connectionId: "" };
+  return { participant: "", resourceId: "", connectionId: "", readOnly: false };
 }
 
 export const PreparedBranch: MessageFns<PreparedBranch> = {
@@ -564,6 +566,9 @@ export const PreparedBranch: MessageFns<PreparedBranch> = {
     }
     if (message.connectionId !== "") {
       writer.uint32(26).string(message.connectionId);
+    }
+    if (message.readOnly !== false) {
+      writer.uint32(32).bool(message.readOnly);
     }
     return writer;
   },
@@ -605,6 +610,14 @@ export const PreparedBranch: MessageFns<PreparedBranch> = {
             message.connectionId = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.readOnly = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -628,6 +641,9 @@ export const PreparedBranch: MessageFns<PreparedBranch> = {
     if (message.connectionId !== undefined) {
       obj.connectionId = message.connectionId;
     }
+    if (message.readOnly !== undefined) {
+      obj.readOnly = message.readOnly;
+    }
     return obj;
   },
 
@@ -639,6 +655,7 @@ export const PreparedBranch: MessageFns<PreparedBranch> = {
     message.participant = object.participant ?? "";
     message.resourceId = object.resourceId ?? "";
     message.connectionId = object.connectionId ?? "";
+    message.readOnly = object.readOnly ?? false;
     return message;
   },
 };

@@ -22,6 +22,7 @@ import {
 } from "@grpc/grpc-js";
 import { Duration } from "../../google/protobuf/duration.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
+import { BranchResult, branchResultToJSON } from "./branch.ts";
 import { Failure, Goodbye, Limits } from "./stream.ts";
 import {
   AbortCause,
@@ -30,6 +31,8 @@ import {
   Outcome,
   outcomeToJSON,
   PreparedBranch,
+  State,
+  stateToJSON,
   Transaction,
   WaitFor,
   waitForToJSON,
@@ -190,6 +193,11 @@ export interface SessionHello {
   protocolVersion: number;
   /** How many xids it wants to lease at once, so that a begin costs no round trip. 0: the daemon's choice. */
   leaseSize: number;
+  /**
+   * Drawn by each client, 1 to 64 printable characters. A newer session of the same client ends the older one, whose
+   * end the daemon may not have noticed yet. Empty: none.
+   */
+  clientId: string;
 }
 
 /** The session is admitted. */
@@ -203,14 +211,21 @@ export interface SessionWelcome {
     | Limits
     | undefined;
   /** The first lease. */
-  lease: XidLease | undefined;
+  lease:
+    | XidLease
+    | undefined;
+  /** How many calls may be unanswered at once. The daemon reads no more while there are as many. */
+  callsMax: number;
 }
 
-/** Consecutive xids of the current epoch that only this session may use. It ends with the session. */
+/**
+ * Consecutive xids of the current epoch that only this session may use. It ends with the session; and what is unused
+ * of it when the retention has passed ends, too.
+ */
 export interface XidLease {
   /** The first sequence. */
   firstSequence: bigint;
-  /** How many. */
+  /** How many. 0: the session has as many unused ones as it may have. */
   count: number;
 }
 
@@ -231,6 +246,8 @@ export interface SessionRequestBatch {
   gets: SessionGet[];
   /** How many more xids to lease; the answer is a lease in a batch. 0: none. */
   leaseSize: number;
+  /** How decided branches ended on the application's own connections. Not answered. */
+  acknowledgements: SessionAcknowledgement[];
 }
 
 /** Names a branch before the application prepares it; only what was enlisted can be committed. */
@@ -259,12 +276,25 @@ export interface SessionExecute {
 export interface SessionCommit {
   /** Names the answer. */
   callId: number;
-  /** The call. Its prepared_branches are exactly those that were enlisted. */
+  /**
+   * The call. Its prepared_branches are exactly those that were enlisted. A request_id that was answered under another
+   * xid is answered with that: this one is then still to be aborted.
+   */
   request:
     | CommitTransactionRequest
     | undefined;
   /** Milliseconds until the caller stops waiting. 0: it doesn't. */
   timeoutMs: number;
+}
+
+/** The application has ended a branch that it had prepared itself, as was decided; or leaves it to the daemon. */
+export interface SessionAcknowledgement {
+  /** The transaction. */
+  xid: string;
+  /** The branch. */
+  participant: string;
+  /** DONE: it has ended as was decided. Anything else: the daemon's own connection finds out, and ends it. */
+  result: BranchResult;
 }
 
 /** AbortTransaction in a session. */
@@ -311,8 +341,15 @@ export interface SessionAnswer {
   abortRetryable: boolean;
   /** The request had been made before; nothing was run for it now. */
   replayed: boolean;
-  /** All of it; in the answer to a get, and to a call that waited for completion. */
-  transaction: Transaction | undefined;
+  /**
+   * All of it; in the answer to a get, to a call that waited for completion, and where the request had been made before, or
+   * a branch has ended against the decision.
+   */
+  transaction:
+    | Transaction
+    | undefined;
+  /** Where it stands. Unspecified in the answer to an enlist. */
+  state: State;
 }
 
 function createBaseExecuteTransactionRequest(): ExecuteTransactionRequest {
@@ -1410,7 +1447,7 @@ export const OpenSessionResponse: MessageFns<OpenSessionResponse> = {
 };
 
 function createBaseSessionHello(): SessionHello {
-  return { protocolVersion: 0, leaseSize: 0 };
+  return { protocolVersion: 0, leaseSize: 0, clientId: "" };
 }
 
 export const SessionHello: MessageFns<SessionHello> = {
@@ -1420,6 +1457,9 @@ export const SessionHello: MessageFns<SessionHello> = {
     }
     if (message.leaseSize !== 0) {
       writer.uint32(16).int32(message.leaseSize);
+    }
+    if (message.clientId !== "") {
+      writer.uint32(26).string(message.clientId);
     }
     return writer;
   },
@@ -1453,6 +1493,14 @@ export const SessionHello: MessageFns<SessionHello> = {
             message.leaseSize = reader.int32();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.clientId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1473,6 +1521,9 @@ export const SessionHello: MessageFns<SessionHello> = {
     if (message.leaseSize !== undefined) {
       obj.leaseSize = Math.round(message.leaseSize);
     }
+    if (message.clientId !== undefined) {
+      obj.clientId = message.clientId;
+    }
     return obj;
   },
 
@@ -1483,12 +1534,13 @@ export const SessionHello: MessageFns<SessionHello> = {
     const message = createBaseSessionHello();
     message.protocolVersion = object.protocolVersion ?? 0;
     message.leaseSize = object.leaseSize ?? 0;
+    message.clientId = object.clientId ?? "";
     return message;
   },
 };
 
 function createBaseSessionWelcome(): SessionWelcome {
-  return { logId: "", epoch: "", limits: undefined, lease: undefined };
+  return { logId: "", epoch: "", limits: undefined, lease: undefined, callsMax: 0 };
 }
 
 export const SessionWelcome: MessageFns<SessionWelcome> = {
@@ -1504,6 +1556,9 @@ export const SessionWelcome: MessageFns<SessionWelcome> = {
     }
     if (message.lease !== undefined) {
       XidLease.encode(message.lease, writer.uint32(34).fork()).join();
+    }
+    if (message.callsMax !== 0) {
+      writer.uint32(40).int32(message.callsMax);
     }
     return writer;
   },
@@ -1553,6 +1608,14 @@ export const SessionWelcome: MessageFns<SessionWelcome> = {
             message.lease = XidLease.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.callsMax = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1579,6 +1642,9 @@ export const SessionWelcome: MessageFns<SessionWelcome> = {
     if (message.lease !== undefined) {
       obj.lease = XidLease.toJSON(message.lease);
     }
+    if (message.callsMax !== undefined) {
+      obj.callsMax = Math.round(message.callsMax);
+    }
     return obj;
   },
 
@@ -1595,6 +1661,7 @@ export const SessionWelcome: MessageFns<SessionWelcome> = {
     message.lease = (object.lease !== undefined && object.lease !== null)
       ? XidLease.fromPartial(object.lease)
       : undefined;
+    message.callsMax = object.callsMax ?? 0;
     return message;
   },
 };
@@ -1683,7 +1750,7 @@ export const XidLease: MessageFns<XidLease> = {
 };
 
 function createBaseSessionRequestBatch(): SessionRequestBatch {
-  return { enlists: [], executes: [], commits: [], aborts: [], gets: [], leaseSize: 0 };
+  return { enlists: [], executes: [], commits: [], aborts: [], gets: [], leaseSize: 0, acknowledgements: [] };
 }
 
 export const SessionRequestBatch: MessageFns<SessionRequestBatch> = {
@@ -1705,6 +1772,9 @@ export const SessionRequestBatch: MessageFns<SessionRequestBatch> = {
     }
     if (message.leaseSize !== 0) {
       writer.uint32(48).int32(message.leaseSize);
+    }
+    for (const v of message.acknowledgements) {
+      SessionAcknowledgement.encode(v!, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -1770,6 +1840,14 @@ export const SessionRequestBatch: MessageFns<SessionRequestBatch> = {
             message.leaseSize = reader.int32();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.acknowledgements.push(SessionAcknowledgement.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1802,6 +1880,9 @@ export const SessionRequestBatch: MessageFns<SessionRequestBatch> = {
     if (message.leaseSize !== undefined) {
       obj.leaseSize = Math.round(message.leaseSize);
     }
+    if (message.acknowledgements?.length) {
+      obj.acknowledgements = message.acknowledgements.map((e) => SessionAcknowledgement.toJSON(e));
+    }
     return obj;
   },
 
@@ -1816,6 +1897,7 @@ export const SessionRequestBatch: MessageFns<SessionRequestBatch> = {
     message.aborts = object.aborts?.map((e) => SessionAbort.fromPartial(e)) || [];
     message.gets = object.gets?.map((e) => SessionGet.fromPartial(e)) || [];
     message.leaseSize = object.leaseSize ?? 0;
+    message.acknowledgements = object.acknowledgements?.map((e) => SessionAcknowledgement.fromPartial(e)) || [];
     return message;
   },
 };
@@ -2105,6 +2187,99 @@ export const SessionCommit: MessageFns<SessionCommit> = {
   },
 };
 
+function createBaseSessionAcknowledgement(): SessionAcknowledgement {
+  return { xid: "", participant: "", result: 0 };
+}
+
+export const SessionAcknowledgement: MessageFns<SessionAcknowledgement> = {
+  encode(message: SessionAcknowledgement, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.xid !== "") {
+      writer.uint32(10).string(message.xid);
+    }
+    if (message.participant !== "") {
+      writer.uint32(18).string(message.participant);
+    }
+    if (message.result !== 0) {
+      writer.uint32(24).int32(message.result);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionAcknowledgement {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionAcknowledgement();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.xid = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.participant = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.result = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  toJSON(message: SessionAcknowledgement): unknown {
+    const obj: any = {};
+    if (message.xid !== undefined) {
+      obj.xid = message.xid;
+    }
+    if (message.participant !== undefined) {
+      obj.participant = message.participant;
+    }
+    if (message.result !== undefined) {
+      obj.result = branchResultToJSON(message.result);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SessionAcknowledgement>): SessionAcknowledgement {
+    return SessionAcknowledgement.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SessionAcknowledgement>): SessionAcknowledgement {
+    const message = createBaseSessionAcknowledgement();
+    message.xid = object.xid ?? "";
+    message.participant = object.participant ?? "";
+    message.result = object.result ?? 0;
+    return message;
+  },
+};
+
 function createBaseSessionAbort(): SessionAbort {
   return { callId: 0, xid: "" };
 }
@@ -2354,6 +2529,7 @@ function createBaseSessionAnswer(): SessionAnswer {
     abortRetryable: false,
     replayed: false,
     transaction: undefined,
+    state: 0,
   };
 }
 
@@ -2385,6 +2561,9 @@ export const SessionAnswer: MessageFns<SessionAnswer> = {
     }
     if (message.transaction !== undefined) {
       Transaction.encode(message.transaction, writer.uint32(74).fork()).join();
+    }
+    if (message.state !== 0) {
+      writer.uint32(80).int32(message.state);
     }
     return writer;
   },
@@ -2474,6 +2653,14 @@ export const SessionAnswer: MessageFns<SessionAnswer> = {
             message.transaction = Transaction.decode(reader, reader.uint32());
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2515,6 +2702,9 @@ export const SessionAnswer: MessageFns<SessionAnswer> = {
     if (message.transaction !== undefined) {
       obj.transaction = Transaction.toJSON(message.transaction);
     }
+    if (message.state !== undefined) {
+      obj.state = stateToJSON(message.state);
+    }
     return obj;
   },
 
@@ -2536,6 +2726,7 @@ export const SessionAnswer: MessageFns<SessionAnswer> = {
     message.transaction = (object.transaction !== undefined && object.transaction !== null)
       ? Transaction.fromPartial(object.transaction)
       : undefined;
+    message.state = object.state ?? 0;
     return message;
   },
 };
@@ -2614,7 +2805,8 @@ export const TransactionServiceService = {
   },
   /**
    * The same calls over one stream, many in flight and many in a message, with leased xids and branches that
-   * the application prepares itself. Not served yet: it answers UNIMPLEMENTED, and its shape may still change.
+   * the application prepares itself. When the stream ends, what was enlisted and not committed aborts; a commit or an
+   * execution that had arrived goes on, and is asked for again by its request_id in the next session.
    */
   openSession: {
     path: "/pledged.v1.TransactionService/OpenSession" as const,
@@ -2640,7 +2832,8 @@ export interface TransactionServiceServer extends UntypedServiceImplementation {
   getTransaction: handleUnaryCall<GetTransactionRequest, GetTransactionResponse>;
   /**
    * The same calls over one stream, many in flight and many in a message, with leased xids and branches that
-   * the application prepares itself. Not served yet: it answers UNIMPLEMENTED, and its shape may still change.
+   * the application prepares itself. When the stream ends, what was enlisted and not committed aborts; a commit or an
+   * execution that had arrived goes on, and is asked for again by its request_id in the next session.
    */
   openSession: handleBidiStreamingCall<OpenSessionRequest, OpenSessionResponse>;
 }
@@ -2728,7 +2921,8 @@ export interface TransactionServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * The same calls over one stream, many in flight and many in a message, with leased xids and branches that
-   * the application prepares itself. Not served yet: it answers UNIMPLEMENTED, and its shape may still change.
+   * the application prepares itself. When the stream ends, what was enlisted and not committed aborts; a commit or an
+   * execution that had arrived goes on, and is asked for again by its request_id in the next session.
    */
   openSession(): ClientDuplexStream<OpenSessionRequest, OpenSessionResponse>;
   openSession(options: Partial<CallOptions>): ClientDuplexStream<OpenSessionRequest, OpenSessionResponse>;
