@@ -2,13 +2,14 @@
  * Order and width of work that is asked for all at once. Jobs of one lane (an xid) run one after another in the order they came,
  * lanes run side by side. A job that never settles holds back its own lane and no other.
  */
+import { ChurningMap, ChurningSet } from './churning.ts'
 
 /** Must not reject: it answers for its own failure. */
 export type Job = () => Promise<void>
 
 export class Lanes {
   /** What waits behind the running job of each lane that has one. */
-  readonly #waiting = new Map<string, Job[]>()
+  readonly #waiting = new ChurningMap<string, Job[]>()
   #idle: (() => void)[] = []
 
   /** Starts the job now, or when the earlier ones of its lane are done. */
@@ -42,7 +43,7 @@ export class Lanes {
 /** At most `max` holders at once; the others wait in the order they came. */
 export class Slots {
   readonly #max: number
-  readonly #waiting = new Set<() => void>()
+  readonly #waiting = new ChurningSet<() => void>()
   #taken = 0
 
   constructor(max: number) {

@@ -43,6 +43,8 @@ export interface Limits {
   readonly unaryCallsMax: number
   /** How long a participant that listens may take to answer anything but a prepare, which says its own time. */
   readonly unaryCallTimeoutMs: number
+  /** Events that one turn of the coordinator handles; what else has come waits for the next. */
+  readonly turnEventsMax: number
   /** Records of one forced batch of the log. */
   readonly appendBatchRecordsMax: number
   /** Time after which lazily written records are written without waiting for a forced one. */
@@ -121,6 +123,7 @@ export const defaultLimits: Limits = {
   participantWorkBytesMax: 64 * MIB,
   unaryCallsMax: 1_024,
   unaryCallTimeoutMs: 10 * SECOND,
+  turnEventsMax: 32,
   appendBatchRecordsMax: 4_096,
   lazyAppendDelayMs: 100,
   prepareTimeoutMs: 10 * SECOND,

@@ -35,11 +35,22 @@ export const systemTimers: Timers = {
   },
 }
 
-/** Draws from the operating system's generator: names of logs and epochs must not collide between machines. */
+const DRAWN_AT_ONCE = 1_024
+const draws = new Uint32Array(DRAWN_AT_ONCE)
+let drawn = DRAWN_AT_ONCE
+
+/**
+ * Draws from the operating system's generator: names of logs and epochs must not collide between machines. Many at once: each
+ * request has a name that is drawn, and asking the system costs more than all else that a client does for it.
+ */
 export const systemRandom: Random = {
   below: (limit) => {
-    const draws = new Uint32Array(1)
-    crypto.getRandomValues(draws)
-    return Math.floor(((draws[0] ?? 0) / 2 ** 32) * limit)
+    if (drawn === DRAWN_AT_ONCE) {
+      crypto.getRandomValues(draws)
+      drawn = 0
+    }
+    const draw = draws[drawn] ?? 0
+    drawn += 1
+    return Math.floor((draw / 2 ** 32) * limit)
   },
 }

@@ -1,5 +1,7 @@
 /** Callers that wait, by the number that the core knows them by. Each is answered once. */
+
 import { present } from '../base/assert.ts'
+import { ChurningMap } from '../base/churning.ts'
 import type { PledgedError } from '../base/errors.ts'
 import type { ReplyTo } from '../protocol/events.ts'
 import type { Answer } from '../protocol/requests.ts'
@@ -13,7 +15,7 @@ interface Caller {
 }
 
 export class Callers {
-  readonly #waiting = new Map<ReplyTo, Caller>()
+  readonly #waiting = new ChurningMap<ReplyTo, Caller>()
   #next: ReplyTo = 1
 
   /** A new caller; `asked` is given its number. */

@@ -1,7 +1,7 @@
 /**
  * The coordinator: the one place that has side effects, in order. Whatever happens outside is queued as an
- * event; a turn takes all that are queued, steps the core, carries out the effects, and flushes: records to the
- * log as one batch, messages to each participant as one batch. Nothing acts on an outside event at once.
+ * event; a turn takes what is queued, up to a bound, steps the core, carries out the effects, and flushes: records to
+ * the log as one batch, messages to each participant as one batch. Nothing acts on an outside event at once.
  */
 import type { CrashPoints } from '../base/crash-points.ts'
 import { noCrashPoints } from '../base/crash-points.ts'
@@ -9,7 +9,7 @@ import { PledgedError } from '../base/errors.ts'
 import type { Limits } from '../base/limits.ts'
 import type { Clock, Random, Timers } from '../base/ports.ts'
 import type { Log } from '../log/log.ts'
-import type { AppendEffect, Effect, SendEffect } from '../protocol/effects.ts'
+import type { AppendEffect, Effect } from '../protocol/effects.ts'
 import type { Event, Now } from '../protocol/events.ts'
 import type { ParticipantMessage } from '../protocol/messages.ts'
 import type { AuditRecord } from '../protocol/records.ts'
@@ -46,6 +46,7 @@ import { Recoveries } from './recoveries.ts'
 import { Retention } from './retention.ts'
 import { Sessions } from './sessions.ts'
 import { Ticker } from './ticker.ts'
+import { type Queued, TurnQueue } from './turn-queue.ts'
 import type {
   Comparison,
   CoordinatorInspection,
@@ -72,12 +73,6 @@ export interface CoordinatorOptions {
   readonly step?: Step | undefined
 }
 
-/** An event, and what leaves only after it. */
-interface Queued {
-  readonly event: Event
-  readonly then: readonly SendEffect[]
-}
-
 export class Coordinator
   implements TransactionApi, SessionApi, LinkListener, CoordinatorInspection, OperatorApi
 {
@@ -96,10 +91,9 @@ export class Coordinator
   readonly #sessions: Sessions
   readonly #drain: Drain
   readonly #ticker: Ticker
+  readonly #turns: TurnQueue
   readonly #startedMs: number
   #state: ProtocolState | undefined
-  #queue: Queued[] = []
-  #turnScheduled = false
   #stopped = false
 
   constructor(options: CoordinatorOptions) {
@@ -113,7 +107,8 @@ export class Coordinator
     this.#links = new LinkTable({ timers, crashPoints })
     const answered: AppendQueueOptions['answered'] = (...answer) => this.#appendAnswered(...answer)
     this.#appends = new AppendQueue({ log, timers, limits, crashPoints, answered })
-    const post = (event: Event) => this.#post(event)
+    this.#turns = new TurnQueue({ timers, limits, turn: (queued) => this.#turn(queued) })
+    const post = (event: Event) => this.#turns.post(event)
     this.#recoveries = new Recoveries({ limits, clock, timers, random, dialers, listener: this, post })
     const refuse = (replyTo: number, error: PledgedError) => this.#refuse(replyTo, error)
     this.#lookups = new Lookups({ log, post, refuse })
@@ -141,7 +136,7 @@ export class Coordinator
     }
     this.#passes.replayed()
     this.#boot.send({ type: 'replayed' })
-    this.#post({ type: 'replayed' })
+    this.#turns.post({ type: 'replayed' })
     this.#recoveries.start(this.#state.participants.keys())
     this.#retention.start()
   }
@@ -198,21 +193,21 @@ export class Coordinator
       link.close('the daemon is not serving', { retryAfterMs: this.#options.limits.backoffMinMs })
       return
     }
-    this.#post({ type: 'link_opened', identity: link.identity, link: this.#links.add(link) })
+    this.#turns.post({ type: 'link_opened', identity: link.identity, link: this.#links.add(link) })
   }
 
   received(link: Link, messages: readonly ParticipantMessage[]): void {
     const number = this.#links.numberOf(link)
     if (number === undefined) return
     const participant = link.identity.name
-    for (const message of messages) this.#post({ type: 'message', participant, link: number, message })
+    for (const message of messages) this.#turns.post({ type: 'message', participant, link: number, message })
   }
 
   closed(link: Link, reason: string): void {
     const number = this.#links.numberOf(link)
     if (number === undefined) return
     this.#links.remove(number)
-    this.#post({ type: 'link_closed', participant: link.identity.name, link: number, reason })
+    this.#turns.post({ type: 'link_closed', participant: link.identity.name, link: number, reason })
   }
 
   // --- CoordinatorInspection
@@ -259,6 +254,7 @@ export class Coordinator
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#stopped = true
+    this.#turns.stop()
     this.#ticker.stop()
     this.#retention.stop()
     this.#sessions.endAll('the daemon is shutting down')
@@ -281,10 +277,10 @@ export class Coordinator
     return undefined
   }
 
-  async #ask<Expected extends CallerAnswer>(event: (replyTo: number) => Event): Promise<Expected> {
+  #ask<Expected extends CallerAnswer>(event: (replyTo: number) => Event): Promise<Expected> {
     const refusal = this.#refusalOfAll()
-    if (refusal !== undefined) throw refusal
-    return this.#callers.wait<Expected>((replyTo) => this.#post(event(replyTo)))
+    if (refusal !== undefined) return Promise.reject(refusal)
+    return this.#callers.wait<Expected>((replyTo) => this.#turns.post(event(replyTo)))
   }
 
   /** Once it has stopped every caller was refused already. */
@@ -292,21 +288,10 @@ export class Coordinator
     if (!this.#stopped) this.#callers.refuse(replyTo, error)
   }
 
-  #post(event: Event, then: readonly SendEffect[] = NOTHING): void {
-    this.#queue.push({ event, then })
-    if (this.#turnScheduled || this.#stopped) return
-    this.#turnScheduled = true
-    this.#options.timers.soon(() => this.#turn())
-  }
-
-  #turn(): void {
-    this.#turnScheduled = false
-    if (this.#stopped) return
+  #turn(queued: readonly Queued[]): void {
     const state = this.#serving()
     const now = this.#now()
-    const queue = this.#queue
-    this.#queue = []
-    for (const { event, then } of queue) {
+    for (const { event, then } of queued) {
       this.#passes.received(event)
       for (const effect of this.#step(state, now, event)) this.#carryOut(effect)
       for (const effect of then) this.#carryOut(effect)
@@ -381,8 +366,8 @@ export class Coordinator
     for (const { token, then } of batch) {
       if (token.of === 'superseded') this.#notices.superseded(this.#serving().failure?.message ?? '')
       if (token.of === 'operator' && failure === undefined) this.#notices.audit(token.audit)
-      if (failure === undefined) this.#post({ type: 'appended', token }, then)
-      else this.#post({ type: 'append_failed', token, failure })
+      if (failure === undefined) this.#turns.post({ type: 'appended', token }, then)
+      else this.#turns.post({ type: 'append_failed', token, failure })
     }
   }
 
@@ -396,5 +381,3 @@ export class Coordinator
     throw new PledgedError('STARTING', 'the daemon is replaying its log')
   }
 }
-
-const NOTHING: readonly SendEffect[] = []

@@ -12,7 +12,7 @@ export class LinkTable {
   readonly #links = new Map<number, Link>()
   /** The admitted link of each participant. */
   readonly #current = new Map<string, Link>()
-  readonly #outbox = new Map<string, CoordinatorMessage[]>()
+  #outbox = new Map<string, CoordinatorMessage[]>()
   #next = 1
 
   constructor(options: { readonly timers: Timers; readonly crashPoints: CrashPoints }) {
@@ -66,14 +66,16 @@ export class LinkTable {
   /** What was queued for a participant without a link is dropped: recovery owes it. */
   flush(): void {
     if (this.#outbox.size === 0) return
-    for (const [participant, messages] of this.#outbox) {
+    const outbox = this.#outbox
+    // Not cleared: what it held would be kept by its old table (see base/churning.ts).
+    this.#outbox = new Map()
+    for (const [participant, messages] of outbox) {
       const link = this.#current.get(participant)
       if (link === undefined) continue
       this.#passBefore(messages)
       link.send(messages)
       this.#passAfter(messages)
     }
-    this.#outbox.clear()
   }
 
   #passBefore(messages: readonly CoordinatorMessage[]): void {

@@ -3,7 +3,7 @@
  * not the record's. Reading checks every field: a coordinator must not act on half a decision.
  */
 import { messageOf, PledgedError } from '../base/errors.ts'
-import { isEpoch, isParticipantName, tryParseXid } from '../base/ids.ts'
+import { isEpoch, isParticipantName, isXid } from '../base/ids.ts'
 import type { Evidence, Verb } from '../protocol/messages.ts'
 import { ABORT_CAUSES, OPERATOR_ACTIONS } from '../protocol/records.ts'
 import type { StoredRecord } from './stored-record.ts'
@@ -23,7 +23,7 @@ const text: Check = (value) => typeof value === 'string'
 const flag: Check = (value) => typeof value === 'boolean'
 const timeMs: Check = (value) => typeof value === 'number' && Number.isFinite(value)
 const count: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0
-const xid: Check = (value) => typeof value === 'string' && tryParseXid(value) !== undefined
+const xid: Check = (value) => typeof value === 'string' && isXid(value)
 const epoch: Check = (value) => typeof value === 'string' && isEpoch(value)
 const participant: Check = (value) => typeof value === 'string' && isParticipantName(value)
 const request: Check = (value) => {

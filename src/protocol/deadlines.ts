@@ -2,12 +2,13 @@
  * Deadlines by bucket: adding and removing cost one set operation each, so that a hundred thousand transactions
  * that never meet their deadline leave nothing behind. A deadline is met late by at most one bucket.
  */
+import { ChurningMap } from '../base/churning.ts'
 
 const BUCKET_MS = 10
 
 export class Deadlines<Key> {
-  readonly #buckets = new Map<number, Set<Key>>()
-  readonly #bucketOf = new Map<Key, number>()
+  readonly #buckets = new ChurningMap<number, Set<Key>>()
+  readonly #bucketOf = new ChurningMap<Key, number>()
   /** No bucket lies below it. */
   #lowest = Number.POSITIVE_INFINITY
 

@@ -172,6 +172,8 @@ export function settle(turn: Turn, participant: ParticipantState, xid: Xid): voi
 
 /** A branch that had broken its pledge was told again, and could follow: a person is still to see what happened. */
 function noteMended(turn: Turn, participant: ParticipantState, xid: Xid, verb: Verb): void {
+  // Seldom: there is none, and no name to be made to look for it.
+  if (turn.state.heuristics.size === 0) return
   const broken = turn.state.heuristics.get(heuristicKey(xid, participant.name))
   if (broken === undefined || broken.withoutVote === true || broken.ended === verb) return
   recordHeuristic(turn, { ...broken, message: `${broken.message}; told again, it has ended as decided` })

@@ -20,6 +20,23 @@ describe('the index of requests', () => {
     expect(index.mustAskLog('app', 'r1')).toBe(true)
   })
 
+  it('counts one that is asked for again among the youngest, however often that happens', () => {
+    const index = new RequestIndex(2, false)
+    const use = (name: string, sequence: number): void => {
+      index.add(request(name), { attempt: sequence, xid: xid(sequence), outcome: 'pending' })
+      index.settle(request(name), xid(sequence), 'committed')
+      index.release(request(name), xid(sequence))
+    }
+    use('again', 1)
+    use('left', 2)
+    for (let sequence = 3; sequence < 3_000; sequence += 1) use('again', sequence)
+    expect(index.get('app', 'left')).toBeDefined()
+    use('new', 3_000)
+    expect(index.get('app', 'left')).toBeUndefined()
+    expect(index.get('app', 'again')).toBeDefined()
+    expect(index.get('app', 'new')).toBeDefined()
+  })
+
   it('never gives up one with an attempt that the log does not have', () => {
     const index = new RequestIndex(0, false)
     index.add(request('r'), { attempt: 1, xid: xid(1), outcome: 'aborted' })

@@ -3,7 +3,9 @@
  * does something with it. What is not in memory and not leased any more can't be begun or committed again in this epoch: so a
  * session that has ended, or a lease that was revoked, needs no list of its own to be remembered by.
  */
+
 import { assert } from '../base/assert.ts'
+import { ChurningSet } from '../base/churning.ts'
 import { PledgedError } from '../base/errors.ts'
 import type { Xid, XidParts, XidPosition } from '../base/ids.ts'
 import { formatXid, parseXid } from '../base/ids.ts'
@@ -26,7 +28,14 @@ export function openSession(turn: Turn, event: Extract<Event, { type: 'session_o
     turn.effects.push({ type: 'end_session', session: number, reason })
     return
   }
-  const session: SessionState = { number, caller, clientId, leases: [], unused: 0, transactions: new Set() }
+  const session: SessionState = {
+    number,
+    caller,
+    clientId,
+    leases: [],
+    unused: 0,
+    transactions: new ChurningSet(),
+  }
   sessions.set(number, session)
   grantLease(turn, session, event.leaseSize)
 }

@@ -2,7 +2,9 @@
  * The state of the core: what is unfinished, who takes part, which requests are remembered. It is mutable and
  * belongs to `step` alone; the shell reads it through the views.
  */
+
 import { present } from '../base/assert.ts'
+import { ChurningMap, ChurningSet } from '../base/churning.ts'
 import type { PledgedError } from '../base/errors.ts'
 import type { Epoch, LogId, Xid, XidPosition } from '../base/ids.ts'
 import { epochNumber } from '../base/ids.ts'
@@ -120,7 +122,7 @@ export interface SessionState {
   /** In all of them. */
   unused: number
   /** Begun by it, and not released yet. */
-  readonly transactions: Set<Transaction>
+  readonly transactions: ChurningSet<Transaction>
 }
 
 /** A decision that a participant has not acknowledged. */
@@ -158,8 +160,8 @@ export interface ParticipantState {
   link: number | undefined
   /** A link that waits for the record of its participant. */
   admitting: number | undefined
-  readonly voting: Set<Transaction>
-  readonly owed: Map<Xid, Owed>
+  readonly voting: ChurningSet<Transaction>
+  readonly owed: ChurningMap<Xid, Owed>
   /** Those among `owed` that recovery delivers. */
   readonly troubled: Set<Xid>
   scan: Scan | undefined
@@ -193,7 +195,7 @@ export interface ProtocolState {
   forgottenThrough: XidPosition | undefined
   forgetCandidate: { readonly through: XidPosition; readonly namedMs: number } | undefined
   nextSequence: number
-  readonly transactions: Map<Xid, Transaction>
+  readonly transactions: ChurningMap<Xid, Transaction>
   readonly participants: Map<string, ParticipantState>
   readonly sessions: Map<SessionNumber, SessionState>
   readonly requests: RequestIndex
@@ -250,7 +252,7 @@ export function emptyState(replay: Replay, limits: Limits): ProtocolState {
     forgottenThrough: replay.forgottenThrough,
     forgetCandidate: undefined,
     nextSequence: 1,
-    transactions: new Map(),
+    transactions: new ChurningMap(),
     participants: new Map(),
     sessions: new Map(),
     requests: new RequestIndex(limits.requestsRememberedMax, replay.keepsRequests),
@@ -322,8 +324,8 @@ export function newParticipant(name: string): ParticipantState {
     known: false,
     link: undefined,
     admitting: undefined,
-    voting: new Set(),
-    owed: new Map(),
+    voting: new ChurningSet(),
+    owed: new ChurningMap(),
     troubled: new Set(),
     scan: undefined,
     looked: false,

@@ -59,6 +59,7 @@ function drawLimits(random: SeededRandom): Limits {
   return {
     ...defaultLimits,
     transactionsInFlightMax: random.pick([3, 100, 100]),
+    turnEventsMax: random.pick([1, 3, 100]),
     appendBatchRecordsMax: random.pick([1, 3, 100]),
     lazyAppendDelayMs: random.pick([2, 15]),
     participantConcurrencyMax: random.pick([2, 100]),

@@ -27,14 +27,29 @@ export function textBytesMax(text: string): number {
 
 /** Tells whether an item keeps its place when items are handled group by group, in the order of their ranks. */
 export class BatchOrder {
-  readonly #ranks = new Map<string, number>()
+  /** What was admitted, in order. */
+  readonly #xids: string[] = []
+  readonly #ranksInOrder: number[] = []
+  #highest = 0
+  /** The highest rank of each xid; made only once an item comes that might overtake another. */
+  #ranks: Map<string, number> | undefined
   #closed = false
 
   /** An item about one xid, in the group of that rank. */
   admits(xid: string, rank: number): boolean {
-    if (this.#closed || (this.#ranks.get(xid) ?? 0) > rank) return false
-    this.#ranks.set(xid, rank)
+    if (this.#closed || (rank < this.#highest && this.#rankOf(xid) > rank)) return false
+    this.#highest = Math.max(this.#highest, rank)
+    this.#ranks?.set(xid, rank)
+    if (this.#ranks === undefined) {
+      this.#xids.push(xid)
+      this.#ranksInOrder.push(rank)
+    }
     return true
+  }
+
+  #rankOf(xid: string): number {
+    this.#ranks ??= new Map(this.#xids.map((admitted, index) => [admitted, this.#ranksInOrder[index] ?? 0]))
+    return this.#ranks.get(xid) ?? 0
   }
 
   /** An item about no xid in particular, in the last group: everything before it stays before it. */

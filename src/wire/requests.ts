@@ -4,7 +4,7 @@
  * to check.
  */
 import { PledgedError } from '../base/errors.ts'
-import { parseXid } from '../base/ids.ts'
+import { xidOf } from '../base/ids.ts'
 import type {
   AbortRequest,
   BeginRequest,
@@ -102,7 +102,7 @@ export function sessionCommitFromProto(
 }
 
 function commitWithoutPrepared(message: proto.CommitTransactionRequest, facts: CallFacts): CommitRequest {
-  parseXid(message.xid)
+  xidOf(message.xid)
   return { ...executeFromProto(message, facts), xid: message.xid }
 }
 
@@ -133,7 +133,7 @@ export function abortToProto(request: AbortRequest): proto.AbortTransactionReque
 }
 
 export function abortFromProto(message: proto.AbortTransactionRequest, facts: CallFacts): AbortRequest {
-  parseXid(message.xid)
+  xidOf(message.xid)
   return { caller: facts.caller, xid: message.xid }
 }
 
@@ -149,7 +149,7 @@ export function getFromProto(message: proto.GetTransactionRequest, facts: CallFa
     throw new PledgedError('INVALID_REQUEST', 'key is missing: name the transaction by xid or by request_id')
   }
   if (message.key.$case === 'requestId') return { caller, requestId: message.key.value }
-  parseXid(message.key.value)
+  xidOf(message.key.value)
   return { caller, xid: message.key.value }
 }
 

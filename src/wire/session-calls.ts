@@ -1,7 +1,7 @@
 /** What an application says in its session, to and from the stream's messages. */
 import { assert, unreachable } from '../base/assert.ts'
 import { PledgedError } from '../base/errors.ts'
-import { parseXid, tryParseXid } from '../base/ids.ts'
+import { isXid, xidOf } from '../base/ids.ts'
 import type { CommitRequest, ExecuteRequest, PreparedBranch } from '../protocol/requests.ts'
 import type { SessionCall, SessionReply } from '../protocol/session-messages.ts'
 import { type BatchCodec, type BatchDraft, BatchOrder, ITEM_OVERHEAD_BYTES, textBytesMax } from './batch.ts'
@@ -139,7 +139,7 @@ export function sessionCalls(batch: SessionRequestBatch, facts: SessionFacts): R
   for (const item of batch.gets) calls.push(understood(item, getCallFromProto, facts))
   if (batch.leaseSize > 0) calls.push({ type: 'lease', count: batch.leaseSize })
   for (const { xid, participant, result } of batch.acknowledgements) {
-    if (tryParseXid(xid) === undefined) continue
+    if (!isXid(xid)) continue
     const done = branchResults.fromProto(result) === 'done'
     const ending = { xid, participant, result: done ? 'done' : 'unknown' } as const
     calls.push({ type: 'acknowledgement', ending })
@@ -160,7 +160,7 @@ function understood<Item extends { readonly callId: number }>(
 }
 
 function enlistFromProto({ callId, xid, branch }: proto.SessionEnlist): SessionCall {
-  parseXid(xid)
+  xidOf(xid)
   return { type: 'enlist', callId, xid, branch: preparedBranchFromProto(given('branch', branch)) }
 }
 
@@ -175,7 +175,7 @@ function commitCallFromProto(item: proto.SessionCommit, facts: SessionFacts): Se
 }
 
 function abortCallFromProto({ callId, xid }: proto.SessionAbort): SessionCall {
-  parseXid(xid)
+  xidOf(xid)
   return { type: 'abort', callId, xid }
 }
 

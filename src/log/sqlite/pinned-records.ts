@@ -3,6 +3,7 @@
  * newest of each participant and its pause, the newest of the audit, the epochs, the highest forgotten place. An opening reads from the oldest of them,
  * and a purge stops before it; so old ones are written again at the tail from time to time ("carried forward").
  */
+import { ChurningMap, ChurningSet } from '../../base/churning.ts'
 import type { Xid } from '../../base/ids.ts'
 import { auditEventsMax } from '../../base/limits.ts'
 import type { AcknowledgementRecord, AuditRecord } from '../../protocol/records.ts'
@@ -14,11 +15,11 @@ const SUPERSEDED = 'superseded'
 
 export class PinnedRecords {
   /** In the order of their oldest position: what is carried forward moves to the end. */
-  readonly #positions = new Map<string, number[]>()
+  readonly #positions = new ChurningMap<string, number[]>()
   /** Participants whose broken pledge nobody has acknowledged. */
   readonly #broken = new Map<Xid, Set<string>>()
   /** Transactions without an end. */
-  readonly #open = new Set<Xid>()
+  readonly #open = new ChurningSet<Xid>()
   /** When, by key. */
   readonly #audit = new Map<string, number>()
 

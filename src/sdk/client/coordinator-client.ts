@@ -1,4 +1,5 @@
 /** The client behind `connect`. */
+import { ChurningSet } from '../../base/churning.ts'
 import type { CrashPoints } from '../../base/crash-points.ts'
 import type { Limits } from '../../base/limits.ts'
 import type { Clock, Random, Timers } from '../../base/ports.ts'
@@ -45,7 +46,7 @@ export interface CoordinatorClientOptions {
 export class CoordinatorClient implements Coordinator {
   readonly address: string
   readonly #options: CoordinatorClientOptions
-  readonly #scopes = new Set<Scope>()
+  readonly #scopes = new ChurningSet<Scope>()
   #closed = false
 
   constructor(options: CoordinatorClientOptions) {
@@ -58,7 +59,7 @@ export class CoordinatorClient implements Coordinator {
     const retries = options.retries ?? 0
     requireCount('retries', retries, 0)
     const work = this.#encode(branches)
-    return this.#within(options, async (scope) => {
+    return await this.#within(options, async (scope) => {
       for (let retry = 0; ; retry += 1) {
         const attempt = { ...name, attempt: name.attempt + retry }
         const outcome = await this.#ask(attempt, work, options, scope)

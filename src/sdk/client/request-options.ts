@@ -86,7 +86,6 @@ export function neverReachedError(
  */
 function drawRequestId({ clock, random }: { readonly clock: Clock; readonly random: Random }): string {
   let id = Math.trunc(clock.wallMs()).toString(36)
-  // A draw is a call of the operating system: few, and long ones.
   for (let draw = 0; draw < NAME_DRAWS; draw += 1) id += `-${random.below(2 ** 32).toString(36)}`
   return id
 }

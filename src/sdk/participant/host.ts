@@ -13,7 +13,7 @@
 import { assert } from '../../base/assert.ts'
 import { type CrashPoint, type CrashPoints, noCrashPoints } from '../../base/crash-points.ts'
 import { messageOf, PledgedError } from '../../base/errors.ts'
-import { isParticipantName, tryParseXid, type Xid } from '../../base/ids.ts'
+import { isParticipantName, isXid, type Xid } from '../../base/ids.ts'
 import { type Job, Lanes, Slots } from '../../base/lanes.ts'
 import { defaultLimits, type Limits } from '../../base/limits.ts'
 import {
@@ -194,7 +194,7 @@ export class ParticipantHost {
       return
     }
     // An xid becomes part of file names, gids and SQL: participants are never shown a malformed one.
-    if (tryParseXid(message.xid) === undefined) {
+    if (!isXid(message.xid)) {
       refuseMalformed(caller, message)
       return
     }

@@ -2,6 +2,7 @@
  * A prepare from its arrival to its vote, and whether anybody still waits for it. An abort doesn't overtake its
  * prepare, but it makes it stop waiting: the request's signal fires, whether the prepare runs or waits for its turn.
  */
+import { ChurningMap } from '../../base/churning.ts'
 import { PledgedError } from '../../base/errors.ts'
 import type { Xid } from '../../base/ids.ts'
 import type { Clock, Timers } from '../../base/ports.ts'
@@ -84,29 +85,35 @@ export class Preparation {
 
 /** The prepares under way in a host. */
 export class Preparations<Caller> {
-  readonly #byXid = new Map<Xid, Map<Preparation, Caller>>()
+  /** Nearly always one of an xid. */
+  readonly #byXid = new ChurningMap<Xid, readonly UnderWay<Caller>[]>()
 
   add(preparation: Preparation, caller: Caller): void {
     const { xid } = preparation.message
-    const same = this.#byXid.get(xid) ?? new Map<Preparation, Caller>()
-    this.#byXid.set(xid, same.set(preparation, caller))
+    this.#byXid.set(xid, [...(this.#byXid.get(xid) ?? []), { preparation, caller }])
   }
 
   remove(preparation: Preparation): void {
     const { xid } = preparation.message
-    const same = this.#byXid.get(xid)
-    if (same?.delete(preparation) && same.size === 0) this.#byXid.delete(xid)
+    const others = this.#byXid.get(xid)?.filter((other) => other.preparation !== preparation) ?? []
+    if (others.length === 0) this.#byXid.delete(xid)
+    else this.#byXid.set(xid, others)
   }
 
   abandon(xid: Xid, why: string): void {
-    for (const preparation of this.#byXid.get(xid)?.keys() ?? []) preparation.abandon(why)
+    for (const { preparation } of this.#byXid.get(xid) ?? []) preparation.abandon(why)
   }
 
   abandonOf(gone: Caller, why: string): void {
     for (const same of this.#byXid.values()) {
-      for (const [preparation, caller] of same) if (caller === gone) preparation.abandon(why)
+      for (const { preparation, caller } of same) if (caller === gone) preparation.abandon(why)
     }
   }
+}
+
+interface UnderWay<Caller> {
+  readonly preparation: Preparation
+  readonly caller: Caller
 }
 
 /** Retryable: nothing is wrong with the work. */

@@ -66,7 +66,7 @@ export class StreamLink implements Link, StreamPeer<AttachParticipantRequest> {
   }
 
   send(messages: readonly CoordinatorMessage[]): void {
-    this.#writer.send(messages)
+    this.#writer.sendGathered(messages)
   }
 
   close(reason: string, options: { readonly retryAfterMs?: number | undefined } = {}): void {

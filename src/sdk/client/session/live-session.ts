@@ -2,6 +2,7 @@
  * One session from its admission to its end: which calls are unanswered, which leased xids are unused. Whatever the coordinator
  * sends, an answer goes to the call that it names, once; what names none is dropped.
  */
+import { ChurningMap } from '../../../base/churning.ts'
 import type { PledgedError } from '../../../base/errors.ts'
 import type { Xid } from '../../../base/ids.ts'
 import type { Limits } from '../../../base/limits.ts'
@@ -37,8 +38,8 @@ const FRAME_BYTES = 64
 
 export class LiveSession {
   readonly #options: LiveSessionOptions
-  readonly #unanswered = new Map<number, Unanswered>()
-  readonly #callIds = new Map<PendingCall, number>()
+  readonly #unanswered = new ChurningMap<number, Unanswered>()
+  readonly #callIds = new ChurningMap<PendingCall, number>()
   readonly #stock: LeaseStock
   readonly #lost = new AbortController()
   #unansweredBytes = 0

@@ -1,8 +1,9 @@
 /** What waits for its turn, in order. What has given up leaves a gap, which the next in line, or a clearing, closes. */
+import { ChurningMap } from '../../../base/churning.ts'
 export class WaitingLine<Waiter> {
   #line: (Waiter | undefined)[] = []
   /** Where each stands. */
-  readonly #places = new Map<Waiter, number>()
+  readonly #places = new ChurningMap<Waiter, number>()
   #head = 0
 
   get size(): number {

@@ -2,7 +2,9 @@
  * Transactions on the application's own connections: begun over the session, tried again where that may help, each under
  * an xid of its own. It knows no transport, no clock and no chance but its ports': the simulator runs this very code.
  */
+
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { ChurningSet } from '../../../base/churning.ts'
 import type { PledgedError } from '../../../base/errors.ts'
 import type { RequestName } from '../../../protocol/requests.ts'
 import { backoffMs } from '../../dialling.ts'
@@ -38,8 +40,8 @@ interface Returned<T> {
 
 export class Transactions {
   readonly #options: TransactionsOptions
-  readonly #scopes = new Set<Scope>()
-  readonly #running = new Set<RunningTransaction>()
+  readonly #scopes = new ChurningSet<Scope>()
+  readonly #running = new ChurningSet<RunningTransaction>()
   readonly #closing = new AbortController()
   /** The transaction in whose callback the code runs. */
   readonly #ambient = new AsyncLocalStorage<RunningTransaction>()

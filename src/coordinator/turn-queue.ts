@@ -1,0 +1,56 @@
+/**
+ * What has happened outside, in order, until its turn. A turn takes so many events at the most: where many come at once, those
+ * who take part work on the first of them while the coordinator handles the next, and nobody waits for the last.
+ */
+import type { Limits } from '../base/limits.ts'
+import type { Timers } from '../base/ports.ts'
+import type { SendEffect } from '../protocol/effects.ts'
+import type { Event } from '../protocol/events.ts'
+
+/** An event, and what leaves only after it. */
+export interface Queued {
+  readonly event: Event
+  readonly then: readonly SendEffect[]
+}
+
+export interface TurnQueueOptions {
+  readonly timers: Timers
+  readonly limits: Pick<Limits, 'turnEventsMax'>
+  readonly turn: (queued: readonly Queued[]) => void
+}
+
+export class TurnQueue {
+  readonly #options: TurnQueueOptions
+  readonly #waiting: Queued[] = []
+  #scheduled = false
+  #stopped = false
+
+  constructor(options: TurnQueueOptions) {
+    this.#options = options
+  }
+
+  post(event: Event, then: readonly SendEffect[] = NOTHING): void {
+    this.#waiting.push({ event, then })
+    this.#schedule()
+  }
+
+  stop(): void {
+    this.#stopped = true
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#stopped || this.#waiting.length === 0) return
+    this.#scheduled = true
+    this.#options.timers.soon(() => this.#turn())
+  }
+
+  #turn(): void {
+    this.#scheduled = false
+    if (this.#stopped) return
+    const { limits, turn } = this.#options
+    turn(this.#waiting.splice(0, limits.turnEventsMax))
+    this.#schedule()
+  }
+}
+
+const NOTHING: readonly SendEffect[] = []
