@@ -4,7 +4,6 @@
  * then nothing, floods. The daemon ends the stream with a sentence, and goes on.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
-import type { ClientHttp2Stream } from 'node:http2'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -12,19 +11,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { defaultLimits } from '../../src/base/limits.ts'
 import { Vote } from '../../src/wire/generated/pledged/v1/branch.ts'
 import { AttachParticipantRequest } from '../../src/wire/generated/pledged/v1/participant_gateway_service.ts'
-import { requireAnswer, requireEnd } from './answers.ts'
 import { IS_FULL, runs } from './budget.ts'
 import { DaemonClient } from './clients.ts'
 import { readContract } from './contract.ts'
 import { dictionary, xidsOfEveryStanding } from './dictionary.ts'
-import { brokenFrames } from './frames.ts'
 import { messages } from './hostile-messages.ts'
 import { lengthDelimited } from './hostile-values.ts'
 import { answerOf, framed, RawConnection } from './raw-calls.ts'
+import { END_WITHIN_MS, opened, play, type StreamMessages, scripts } from './stream-scripts.ts'
 import { World } from './world.ts'
 
 const ATTACH = '/pledged.v1.ParticipantGatewayService/AttachParticipant'
-const END_WITHIN_MS = 15_000
 const GROWTH_BYTES_MAX = 100 << 20
 /** A refusal of a coordinator by one participant stops it for good: by design (R11), and not what is tried here. */
 const WITHOUT = ['ParticipantBatch.admission_refusal']
@@ -34,6 +31,10 @@ const root = mkdtempSync(join(tmpdir(), 'pledged-fuzz-'))
 const world = new World(join(root, 'world'))
 const client = new DaemonClient(world.address)
 const contract = readContract()
+/** Sessions have a file of their own. */
+const STREAMS = contract.methods.filter(
+  ({ name, clientStreams, serverStreams }) => (clientStreams || serverStreams) && name !== 'OpenSession',
+)
 let xids: string[] = []
 
 beforeAll(async () => {
@@ -47,11 +48,6 @@ afterAll(async () => {
   await world.stop()
   rmSync(root, { recursive: true, force: true })
 })
-
-type Step =
-  | { readonly type: 'message'; readonly bytes: Uint8Array }
-  | { readonly type: 'broken'; readonly bytes: Uint8Array }
-  | { readonly type: 'pause' | 'reset' | 'drop' }
 
 const hello = (name: string, instanceId: string): Uint8Array =>
   AttachParticipantRequest.encode(
@@ -70,71 +66,16 @@ const hello = (name: string, instanceId: string): Uint8Array =>
     }),
   ).finish()
 
-function stepsOf(message: string): fc.Arbitrary<Step[]> {
+function messagesOf(request: string): StreamMessages {
   const options = { contract, dictionary: dictionary({ participants: ['fuzz-1'], xids }), without: WITHOUT }
-  const any = messages(message, options)
-  const good = fc.constantFrom(hello('fuzz-1', 'a'), hello('fuzz-1', 'b'), hello('fuzz-2', 'a'))
-  const batch = messages('pledged.v1.ParticipantBatch', options).map((bytes) => lengthDelimited(2, bytes))
-  const step: fc.Arbitrary<Step> = fc.oneof(
-    { weight: 4, arbitrary: fc.record({ type: fc.constant('message' as const), bytes: good }) },
-    { weight: 6, arbitrary: fc.record({ type: fc.constant('message' as const), bytes: batch }) },
-    { weight: 3, arbitrary: fc.record({ type: fc.constant('message' as const), bytes: any }) },
-    {
-      weight: 1,
-      arbitrary: brokenFrames(any).map(({ bytes }) => ({ type: 'broken' as const, bytes })),
-    },
-    { weight: 2, arbitrary: fc.constant({ type: 'pause' as const }) },
-    { weight: 1, arbitrary: fc.constantFrom({ type: 'reset' as const }, { type: 'drop' as const }) },
-  )
-  return fc.array(step, { minLength: 1, maxLength: 12 })
-}
-
-async function play(path: string, steps: readonly Step[]): Promise<void> {
-  const connection = new RawConnection(world.address)
-  const stream = connection.open({ path })
-  const end = answerOf(stream, END_WITHIN_MS)
-  for (const step of steps) await take(step, stream, connection)
-  stream.end()
-  const answer = await end
-  connection.close()
-  const left = steps.some(({ type }) => type === 'reset' || type === 'drop')
-  const what = `a stream of ${steps.map(({ type }) => type).join(', ')}`
-  expect(answer.hung, what).toBe(false)
-  if (left) return
-  if (steps.some(({ type }) => type === 'broken')) requireEnd({ ...answer, body: Buffer.from('any') }, what)
-  else requireAnswer(answer, what)
-}
-
-async function take(step: Step, stream: ClientHttp2Stream, connection: RawConnection): Promise<void> {
-  if (stream.destroyed || stream.closed) return
-  switch (step.type) {
-    case 'message':
-      stream.write(framed(step.bytes))
-      return
-    case 'broken':
-      stream.write(step.bytes)
-      return
-    case 'reset':
-      stream.close(2)
-      return
-    case 'drop':
-      connection.drop()
-      return
-    case 'pause':
-      await new Promise((resolve) => setTimeout(resolve, 5))
+  return {
+    hellos: [hello('fuzz-1', 'a'), hello('fuzz-1', 'b'), hello('fuzz-2', 'a')],
+    batch: messages('pledged.v1.ParticipantBatch', options).map((bytes) => lengthDelimited(2, bytes)),
+    any: messages(request, options),
   }
 }
 
-/** An attached participant, after its welcome. */
-async function attached(name: string): Promise<{ stream: ClientHttp2Stream; connection: RawConnection }> {
-  const connection = new RawConnection(world.address)
-  const stream = connection.open({ path: ATTACH })
-  const welcome = new Promise((resolve) => stream.once('data', resolve))
-  stream.write(framed(hello(name, 'flood')))
-  await welcome
-  stream.resume()
-  return { stream, connection }
-}
+const attached = (name: string) => opened(world.address, ATTACH, hello(name, 'flood'))
 
 async function floodOfHeldBranches(): Promise<void> {
   const { stream, connection } = await attached('great-page')
@@ -208,22 +149,19 @@ const FLOODS = [
 describe('the streams of the daemon', () => {
   let warmBytes = 0
 
-  it.each(contract.methods.filter(({ clientStreams, serverStreams }) => clientStreams || serverStreams))(
-    '$name may be used in any order',
-    async ({ path, request, name }) => {
-      const many = fc.array(stepsOf(request), { minLength: 3, maxLength: 10 })
-      await fc.assert(
-        fc.asyncProperty(many, async (scripts) => {
-          await world.start()
-          await Promise.all(scripts.map((steps) => play(path, steps)))
-          world.daemon.requireWell()
-          expect(await world.isServing()).toBe(true)
-        }),
-        runs(name === 'AttachParticipant' ? 10 : 3, 300),
-      )
-      await world.expectGood()
-    },
-  )
+  it.each(STREAMS)('$name may be used in any order', async ({ path, request, name }) => {
+    const many = fc.array(scripts(messagesOf(request)), { minLength: 3, maxLength: 10 })
+    await fc.assert(
+      fc.asyncProperty(many, async (several) => {
+        await world.start()
+        await Promise.all(several.map((steps) => play(world.address, path, steps)))
+        world.daemon.requireWell()
+        expect(await world.isServing()).toBe(true)
+      }),
+      runs(name === 'AttachParticipant' ? 10 : 3, 300),
+    )
+    await world.expectGood()
+  })
 
   it.each(FLOODS)('take a flood of %s', async (_what, flood) => {
     await flood()
