@@ -62,14 +62,15 @@ export class BatchedWriter<Item, Message> {
     return this.#queuedBytes
   }
 
-  /** Queues the items until the end of this turn. On a closed writer they are dropped. */
+  /** Queues the items. On a closed writer they are dropped. */
   send(items: readonly Item[]): void {
-    if (this.#takes(items)) this.#schedule()
-  }
-
-  /** For items that were gathered elsewhere, a turn's at a time: they leave now, which saves them a turn. */
-  sendGathered(items: readonly Item[]): void {
-    if (this.#takes(items)) this.#flush()
+    if (this.#closed || items.length === 0) return
+    for (const item of items) {
+      this.#queue.push(item)
+      this.#queuedBytes += this.#codec.bytesOf(item)
+    }
+    if (this.#queuedBytes > this.#limits.linkQueueBytesMax) this.#overflow()
+    else this.#schedule()
   }
 
   /** Writes what the stream still takes, then nothing more. */
@@ -84,17 +85,6 @@ export class BatchedWriter<Item, Message> {
     this.#queue = []
     this.#head = 0
     this.#queuedBytes = 0
-  }
-
-  #takes(items: readonly Item[]): boolean {
-    if (this.#closed || items.length === 0) return false
-    for (const item of items) {
-      this.#queue.push(item)
-      this.#queuedBytes += this.#codec.bytesOf(item)
-    }
-    if (this.#queuedBytes <= this.#limits.linkQueueBytesMax) return true
-    this.#overflow()
-    return false
   }
 
   #schedule(): void {

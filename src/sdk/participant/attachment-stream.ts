@@ -154,7 +154,7 @@ export class AttachmentStream {
     const { host, onAdmitted } = this.#options
     this.#session = host.attach(
       {
-        replied: (messages) => this.#writer.sendGathered(messages),
+        replied: (messages) => this.#writer.send(messages),
         admitted: () => {
           this.#admitted = true
           onAdmitted(admission)

@@ -66,7 +66,7 @@ export class StreamLink implements Link, StreamPeer<AttachParticipantRequest> {
   }
 
   send(messages: readonly CoordinatorMessage[]): void {
-    this.#writer.sendGathered(messages)
+    this.#writer.send(messages)
   }
 
   close(reason: string, options: { readonly retryAfterMs?: number | undefined } = {}): void {
