@@ -21,7 +21,7 @@ export interface Limits {
   readonly sessionsMax: number
   /** Calls of one session that may be unanswered at once; while there are as many, the daemon reads no more of it. */
   readonly sessionCallsMax: number
-  /** Xids that a session is leased where it doesn't say how many, and the most that it may hold unused. */
+  /** Xids that a client asks for at first, and the most that a session may hold unused. */
   readonly leaseSize: number
   readonly leasedMax: number
   /** Calls that may wait in a client for their turn; one more is refused. */

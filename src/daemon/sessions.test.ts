@@ -108,7 +108,7 @@ class Client {
     this.stream = client.openSession()
     this.stream.on('error', () => {})
     this.stream.on('data', (message: OpenSessionResponse) => this.#received(message))
-    this.stream.write({ body: { $case: 'hello', value: greetingToProto({ clientId, leaseSize: 0 }) } })
+    this.stream.write({ body: { $case: 'hello', value: greetingToProto({ clientId, leaseSize: 256 }) } })
   }
 
   admitted(): Promise<SessionAdmission> {

@@ -47,8 +47,7 @@ export function lease(turn: Turn, { session: number, count }: Extract<Event, { t
 
 function grantLease(turn: Turn, session: SessionState, wanted: number): void {
   const { state } = turn
-  const { leaseSize, leasedMax } = state.limits
-  const count = Math.max(0, Math.min(wanted === 0 ? leaseSize : wanted, leasedMax - session.unused))
+  const count = Math.max(0, Math.min(wanted, state.limits.leasedMax - session.unused))
   const firstSequence = state.nextSequence
   state.nextSequence += count
   if (count > 0) session.leases.push({ firstSequence, count, unused: count, used: new Uint8Array(count) })

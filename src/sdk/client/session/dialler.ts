@@ -10,7 +10,8 @@ import type { DialSession, SessionStream, SessionStreamEnd, SessionStreamListene
 
 export interface DiallerOptions {
   readonly dial: DialSession
-  readonly greeting: SessionGreeting
+  /** Asked when it is time to dial. */
+  readonly greeting: () => SessionGreeting
   readonly limits: Pick<Limits, 'backoffMinMs' | 'backoffMaxMs'>
   readonly clock: Clock
   readonly timers: Timers
@@ -76,7 +77,7 @@ export class Dialler {
       },
     }
     this.#listener = listener
-    this.#stream = this.#options.dial(this.#options.greeting, listener)
+    this.#stream = this.#options.dial(this.#options.greeting(), listener)
   }
 
   #ended(end: SessionStreamEnd): void {

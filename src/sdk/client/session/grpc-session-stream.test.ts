@@ -158,7 +158,7 @@ describe('a session over gRPC', () => {
     expect(executed.every(({ end }) => end === 'answered')).toBe(true)
     expect(seen.batches.at(-1)).toHaveLength(65)
     expect(seen.batches.flat().filter((call) => call.type === 'acknowledgement')).toHaveLength(1)
-    expect(seen.hellos).toMatchObject([{ protocolVersion: 1, leaseSize: 0 }])
+    expect(seen.hellos).toMatchObject([{ protocolVersion: 1, leaseSize: defaultLimits.leaseSize }])
     expect(seen.batches[1]?.[0]).toMatchObject({ type: 'commit', request: { preparedBranches: [branch] } })
   })
 

@@ -56,6 +56,25 @@ describe('dialling', () => {
     expect(await now(got)).toBe('waiting')
   })
 
+  it('asks for no lease before a transaction is begun, and from then on with each hello', async () => {
+    const coordinator = coordinatorWith()
+    const { client } = coordinator
+    const executed = client.execute(coordinator.request('a'), coordinator.scope())
+    expect(coordinator.stream.greeting.leaseSize).toBe(0)
+    coordinator.stream.admit({ lease: { firstSequence: 1, count: 0 } })
+    coordinator.stream.answer(0)
+    await executed
+    const begun = client.begin(coordinator.scope())
+    expect(coordinator.stream.leasesAsked).toHaveLength(1)
+    coordinator.stream.lease(7, 2)
+    expect(await begun).toMatchObject({ end: 'answered', response: { xid: expect.stringMatching(/\.7$/) } })
+    coordinator.stream.die()
+    void client.execute(coordinator.request('b'), coordinator.scope())
+    await coordinator.time.pass(100)
+    expect(coordinator.streams).toHaveLength(2)
+    expect(coordinator.stream.greeting.leaseSize).toBeGreaterThan(0)
+  })
+
   it('is done again, later and later, while something waits, until it succeeds', async () => {
     const coordinator = coordinatorWith()
     const executed = coordinator.client.execute(coordinator.request('a'), coordinator.scope())

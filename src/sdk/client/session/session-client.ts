@@ -63,14 +63,17 @@ export class SessionClient implements Sessions {
   #session: LiveSession | undefined
   /** Why there is no session, as far as the last dial tells. */
   #lastError: PledgedError | undefined
+  /** It has begun a transaction: who only executes leases nothing. */
+  #leases = false
   #closed = false
 
   constructor(options: SessionClientOptions) {
     this.#options = options
     const { dial, limits, clock, timers, random } = options
+    const clientId = drawClientId(random)
     this.#dialler = new Dialler({
       dial,
-      greeting: { clientId: drawClientId(random), leaseSize: 0 },
+      greeting: () => ({ clientId, leaseSize: this.#leases ? limits.leaseSize : 0 }),
       limits,
       clock,
       timers,
@@ -122,6 +125,7 @@ export class SessionClient implements Sessions {
   begin(scope: Scope): Promise<Try<BegunTransaction>> {
     const refusal = this.#refusalOf(scope, this.#begins)
     if (refusal !== undefined) return Promise.resolve(refusal)
+    this.#leases = true
     const begin: PendingBegin = new Pending(scope, () => this.#beginOver(begin))
     this.#begins.push(begin)
     this.#serve()

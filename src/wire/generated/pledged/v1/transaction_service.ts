@@ -191,7 +191,7 @@ export interface OpenSessionResponse {
 export interface SessionHello {
   /** 1. */
   protocolVersion: number;
-  /** How many xids it wants to lease at once, so that a begin costs no round trip. 0: the daemon's choice. */
+  /** How many xids it wants to lease at once, so that a begin costs no round trip. 0: none, until it asks for some. */
   leaseSize: number;
   /**
    * Drawn by each client, 1 to 64 printable characters. A newer session of the same client ends the older one, whose
