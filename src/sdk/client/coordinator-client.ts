@@ -1,5 +1,4 @@
 /** The client behind `connect`. */
-import { ChurningSet } from '../../base/churning.ts'
 import type { CrashPoints } from '../../base/crash-points.ts'
 import type { Limits } from '../../base/limits.ts'
 import type { Clock, Random, Timers } from '../../base/ports.ts'
@@ -25,9 +24,9 @@ import {
   requestNameOf,
   requireCount,
   requireRoom,
-  requireTimeout,
 } from './request-options.ts'
-import { Scope } from './scope.ts'
+import type { Scope } from './scope.ts'
+import { Scopes } from './scopes.ts'
 import type { Branches } from './work.ts'
 
 export interface CoordinatorClientOptions {
@@ -46,12 +45,12 @@ export interface CoordinatorClientOptions {
 export class CoordinatorClient implements Coordinator {
   readonly address: string
   readonly #options: CoordinatorClientOptions
-  readonly #scopes = new ChurningSet<Scope>()
-  #closed = false
+  readonly #scopes: Scopes
 
   constructor(options: CoordinatorClientOptions) {
     this.address = options.address
     this.#options = options
+    this.#scopes = new Scopes(options)
   }
 
   async execute(branches: Branches, options: ExecuteOptions = {}): Promise<Executed> {
@@ -97,8 +96,7 @@ export class CoordinatorClient implements Coordinator {
   }
 
   async close(): Promise<void> {
-    this.#closed = true
-    for (const scope of this.#scopes) scope.cancel(closedError())
+    this.#scopes.close()
     await this.#options.transactions?.close()
     this.#options.calls.close()
   }
@@ -135,7 +133,7 @@ export class CoordinatorClient implements Coordinator {
   }
 
   #transactions(method: string): NonNullable<CoordinatorClientOptions['transactions']> {
-    if (this.#closed) throw closedError()
+    if (this.#scopes.closed) throw closedError()
     const { transactions } = this.#options
     if (transactions !== undefined) return transactions
     throw invalid(
@@ -145,18 +143,11 @@ export class CoordinatorClient implements Coordinator {
   }
 
   async #within<Result>(options: GetOptions, run: (scope: Scope) => Promise<Result>): Promise<Result> {
-    if (this.#closed) throw closedError()
-    const { clock, timers } = this.#options
-    const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs
-    requireTimeout('timeoutMs', timeoutMs)
-    options.signal?.throwIfAborted()
-    const scope = new Scope({ timeoutMs, signal: options.signal, clock, timers })
-    this.#scopes.add(scope)
+    const scope = this.#scopes.open(options)
     try {
       return await run(scope)
     } finally {
-      this.#scopes.delete(scope)
-      scope.dispose()
+      this.#scopes.dispose(scope)
     }
   }
 

@@ -25,6 +25,8 @@ export interface IntroductionOptions<Request, Peer> {
   readonly method: 'AttachParticipant' | 'OpenSession'
   readonly who: 'participant' | 'client'
   readonly helloTimeoutMs: number
+  /** Why none is taken now: asked when the stream is opened, and at its hello, since the daemon may go down in between. */
+  readonly refusal: () => PledgedError | undefined
   /** Makes the peer of the first message. Throws where that isn't a hello that can be taken. */
   readonly introduce: (message: Request) => Peer
   readonly opened: (peer: Peer) => void
@@ -35,6 +37,11 @@ export function serveIntroduced<Request, Peer extends StreamPeer<Request>>(
   options: IntroductionOptions<Request, Peer>,
 ): void {
   const { stream, who } = options
+  const refusal = options.refusal()
+  if (refusal !== undefined) {
+    refuse(stream, refusal)
+    return
+  }
   let peer: Peer | undefined
   let over = false
 
@@ -60,6 +67,8 @@ export function serveIntroduced<Request, Peer extends StreamPeer<Request>>(
         peer.receive(message)
         return
       }
+      const lateRefusal = options.refusal()
+      if (lateRefusal !== undefined) throw lateRefusal
       peer = options.introduce(message)
       cancelTimer()
       options.opened(peer)
@@ -75,7 +84,7 @@ export function serveIntroduced<Request, Peer extends StreamPeer<Request>>(
 }
 
 /** Before anyone was introduced. */
-export function refuse(stream: { emit(event: 'error', status: unknown): unknown }, error: unknown): void {
+function refuse(stream: { emit(event: 'error', status: unknown): unknown }, error: unknown): void {
   stream.emit('error', toStatus(error))
 }
 

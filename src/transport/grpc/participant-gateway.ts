@@ -9,7 +9,7 @@ import type {
 import { helloFromProto } from '../../wire/index.ts'
 import type { LinkListener } from '../link.ts'
 import { refusalOfStream } from './admission.ts'
-import { refuse, serveIntroduced } from './introduction.ts'
+import { serveIntroduced } from './introduction.ts'
 import { type AttachStream, type LinkLimits, StreamLink } from './stream-link.ts'
 
 export interface ParticipantGatewayOptions {
@@ -39,25 +39,18 @@ export class ParticipantGateway {
   }
 
   #attach(stream: AttachStream): void {
-    const refusal = this.#refusal()
-    if (refusal !== undefined) {
-      refuse(stream, refusal)
-      return
-    }
     serveIntroduced({
       stream,
       method: 'AttachParticipant',
       who: 'participant',
       helloTimeoutMs: this.#options.limits.helloTimeoutMs,
+      refusal: () => refusalOfStream(this.#options.ready, this.#closed),
       introduce: (message) => this.#introduce(stream, message),
       opened: (link) => this.#options.links.opened(link),
     })
   }
 
   #introduce(stream: AttachStream, message: AttachParticipantRequest): StreamLink {
-    // The daemon may have begun to go down since the stream was opened.
-    const refusal = this.#refusal()
-    if (refusal !== undefined) throw refusal
     if (message.body?.$case !== 'hello') {
       throw new PledgedError('INVALID_REQUEST', 'the first message of AttachParticipant has to be hello')
     }
@@ -70,9 +63,5 @@ export class ParticipantGateway {
     })
     this.#links.add(link)
     return link
-  }
-
-  #refusal(): PledgedError | undefined {
-    return refusalOfStream(this.#options.ready, this.#closed)
   }
 }

@@ -7,7 +7,7 @@ import type { OpenSessionRequest } from '../../wire/generated/pledged/v1/transac
 import { greetingFromProto } from '../../wire/index.ts'
 import { refusalOfStream } from './admission.ts'
 import { type Identify, traceparentOf } from './calls.ts'
-import { refuse, serveIntroduced } from './introduction.ts'
+import { serveIntroduced } from './introduction.ts'
 import { type OpenSessionStream, type SessionLimits, SessionStream } from './session-stream.ts'
 
 export interface SessionGatewayOptions {
@@ -33,25 +33,18 @@ export class SessionGateway {
   }
 
   serve(stream: OpenSessionStream): void {
-    const refusal = this.#refusal()
-    if (refusal !== undefined) {
-      refuse(stream, refusal)
-      return
-    }
     serveIntroduced({
       stream,
       method: 'OpenSession',
       who: 'client',
       helloTimeoutMs: this.#options.limits.helloTimeoutMs,
+      refusal: () => refusalOfStream(this.#options.ready, this.#closed),
       introduce: (message) => this.#introduce(stream, message),
       opened: (session) => session.open(),
     })
   }
 
   #introduce(stream: OpenSessionStream, message: OpenSessionRequest): SessionStream {
-    // The daemon may have begun to go down since the stream was opened.
-    const refusal = this.#refusal()
-    if (refusal !== undefined) throw refusal
     if (message.body?.$case !== 'hello') {
       throw new PledgedError('INVALID_REQUEST', 'the first message of OpenSession has to be hello')
     }
@@ -66,9 +59,5 @@ export class SessionGateway {
     })
     this.#open.add(session)
     return session
-  }
-
-  #refusal(): PledgedError | undefined {
-    return refusalOfStream(this.#options.ready, this.#closed)
   }
 }

@@ -10,15 +10,9 @@ import type { RequestName } from '../../../protocol/requests.ts'
 import { backoffMs } from '../../dialling.ts'
 import type { OpenTransaction, Transacted, Transaction, TransactionOptions } from '../coordinator.ts'
 import type { Committed } from '../outcome.ts'
-import {
-  closedError,
-  invalid,
-  neverReachedError,
-  requestNameOf,
-  requireCount,
-  requireTimeout,
-} from '../request-options.ts'
-import { Scope } from '../scope.ts'
+import { invalid, neverReachedError, requestNameOf, requireCount } from '../request-options.ts'
+import type { Scope } from '../scope.ts'
+import { Scopes } from '../scopes.ts'
 import type { BegunTransaction } from '../session/sessions.ts'
 import type { Try } from '../try.ts'
 import { CallbackTransaction, OpenedTransaction } from './opened-transaction.ts'
@@ -40,15 +34,15 @@ interface Returned<T> {
 
 export class Transactions {
   readonly #options: TransactionsOptions
-  readonly #scopes = new ChurningSet<Scope>()
+  readonly #scopes: Scopes
   readonly #running = new ChurningSet<RunningTransaction>()
   readonly #closing = new AbortController()
   /** The transaction in whose callback the code runs. */
   readonly #ambient = new AsyncLocalStorage<RunningTransaction>()
-  #closed = false
 
   constructor(options: TransactionsOptions) {
     this.#options = options
+    this.#scopes = new Scopes(options)
   }
 
   async transaction<T>(work: Work<T>, options: TransactionOptions = {}): Promise<Transacted<T>> {
@@ -56,14 +50,14 @@ export class Transactions {
     const name = requestNameOf(options, this.#options)
     const retries = options.retries ?? 0
     requireCount('retries', retries, 0)
-    const scope = this.#scopeOf(options)
+    const scope = this.#scopes.open(options)
     try {
       // A name that was just drawn is known to nobody.
       const known = options.requestId === undefined ? undefined : await this.#committedBefore(name, scope)
       if (known !== undefined) return { ...known, replayed: true, value: undefined }
       return await this.#runUntilEnded(work, name, { ...options, retries }, scope)
     } finally {
-      this.#dispose(scope)
+      this.#scopes.dispose(scope)
     }
   }
 
@@ -73,22 +67,21 @@ export class Transactions {
     if ((options.retries ?? 0) !== 0) {
       throw invalid('begin() can not run anything again, so it takes no `retries`: use transaction()')
     }
-    const scope = this.#scopeOf(options)
+    const scope = this.#scopes.open(options)
     try {
       const running = await this.#start(name, options, scope)
-      const dispose = (): void => this.#dispose(scope)
+      const dispose = (): void => this.#scopes.dispose(scope)
       running.over.then(dispose, dispose)
       return new OpenedTransaction(running)
     } catch (error) {
-      this.#dispose(scope)
+      this.#scopes.dispose(scope)
       throw error
     }
   }
 
   /** What is under way ends as if its signal fired. Resolves when that has; then its session may end. */
   async close(): Promise<void> {
-    this.#closed = true
-    for (const scope of this.#scopes) scope.cancel(closedError())
+    this.#scopes.close()
     await Promise.allSettled([...this.#running].map((running) => running.over))
     this.#closing.abort()
   }
@@ -199,22 +192,6 @@ export class Transactions {
       `${method}() was called within the callback of transaction ${outer.xid}: they would not commit together, and may ` +
         'wait for each other. Use the outer transaction, or call it after that one has ended',
     )
-  }
-
-  #scopeOf(options: TransactionOptions): Scope {
-    if (this.#closed) throw closedError()
-    const { clock, timers } = this.#options
-    const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs
-    requireTimeout('timeoutMs', timeoutMs)
-    options.signal?.throwIfAborted()
-    const scope = new Scope({ timeoutMs, signal: options.signal, clock, timers })
-    this.#scopes.add(scope)
-    return scope
-  }
-
-  #dispose(scope: Scope): void {
-    this.#scopes.delete(scope)
-    scope.dispose()
   }
 }
 
