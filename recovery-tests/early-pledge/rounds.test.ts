@@ -9,13 +9,13 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, onTestFailed } from 'vitest'
 import { present } from '../../src/base/assert.ts'
 import { connect } from '../../src/sdk/client/index.ts'
 import { pledged } from '../harness/pledged.ts'
 import { disagreements, heldBranches } from '../real-databases/disagreements.ts'
 import { DatabaseFleet } from '../real-databases/fleet.ts'
+import { stopApplications, untilMoved } from '../real-databases/progress.ts'
 import { PARTICIPANTS, seedOf } from '../real-databases/work.ts'
 import { APPLICATIONS, faultsOf, strike, VICTIMS, WORKERS_EACH } from './faults.ts'
 import { ConsumerRecord, readRows } from './record.ts'
@@ -24,7 +24,6 @@ const IS_FULL = process.env['PLEDGED_FULL'] === '1'
 const ROUNDS = IS_FULL ? 50 : 5
 const WORKERS = APPLICATIONS * WORKERS_EACH
 const HEALS_WITHIN_MS = 30_000
-const MOVES_WITHIN_MS = 60_000
 
 const directory = mkdtempSync(join(tmpdir(), 'pledged-early-'))
 const struck = new Map<string, number>()
@@ -56,16 +55,16 @@ describe('branches on the application’s own connections', () => {
       fallenRound ??= round
     })
     for (let index = 0; index < APPLICATIONS; index += 1) fleet.startApplication(index, WORKERS_EACH)
-    await untilMoved(WORKERS)
+    await untilMoved(fleet, () => moved, WORKERS)
     const isStopping = IS_FULL || round === ROUNDS - 1
     const victims = VICTIMS.filter((victim) => isStopping || victim !== 'stopped application')
     for (const fault of faultsOf(round, victims)) {
       await strike(fleet, fault, round)
       const name = `${fault.victim} ${fault.point === undefined ? 'at random' : 'aimed'}`
       struck.set(name, (struck.get(name) ?? 0) + 1)
-      await untilMoved(WORKERS)
+      await untilMoved(fleet, () => moved, WORKERS)
     }
-    await stopApplications()
+    await stopApplications(fleet, APPLICATIONS)
     await expectWhole()
   })
 
@@ -102,32 +101,6 @@ describe('branches on the application’s own connections', () => {
     )
   })
 })
-
-/** Work goes on: that many batches more have been told to be committed. */
-async function untilMoved(count: number): Promise<void> {
-  const goal = moved + count
-  const deadlineMs = performance.now() + MOVES_WITHIN_MS
-  while (moved < goal) {
-    const fallen = fleet.fallen()
-    if (fallen !== undefined) throw new Error(fallen)
-    if (performance.now() > deadlineMs) {
-      throw new Error(`nothing moves; the daemon said: ${fleet.process('daemon').lastWords}`)
-    }
-    await sleep(5)
-  }
-}
-
-/** They end what they have begun. */
-async function stopApplications(): Promise<void> {
-  const applications = Array.from({ length: APPLICATIONS }, (_, index) =>
-    fleet.process(`application ${index}`),
-  )
-  for (const application of applications) application.send({ type: 'stop' })
-  for (const application of applications) {
-    expect(await application.exited, application.lastWords).toEqual({ code: 0, signal: null })
-    fleet.forget(application.name)
-  }
-}
 
 async function expectWhole(): Promise<void> {
   await expect.poll(() => heldBranches(fleet.databases), { timeout: HEALS_WITHIN_MS }).toEqual([])

@@ -9,7 +9,6 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, onTestFailed } from 'vitest'
 import { present } from '../../src/base/assert.ts'
 import { connect } from '../../src/sdk/client/index.ts'
@@ -17,12 +16,12 @@ import { ClientRecord } from '../harness/client-record.ts'
 import { disagreements, heldBranches } from './disagreements.ts'
 import { APPLICATIONS, type Fault, faultsOf, strike, WORKERS_EACH } from './faults.ts'
 import { DatabaseFleet, LAYOUTS } from './fleet.ts'
+import { stopApplications, untilMoved } from './progress.ts'
 import { PARTICIPANTS, seedOf } from './work.ts'
 
 const ROUNDS = process.env['PLEDGED_FULL'] === '1' ? 50 : 3
 const WORKERS = APPLICATIONS * WORKERS_EACH
 const HEALS_WITHIN_MS = 30_000
-const MOVES_WITHIN_MS = 60_000
 
 const directory = mkdtempSync(join(tmpdir(), 'pledged-databases-'))
 let moved = 0
@@ -55,13 +54,13 @@ describe('real databases', () => {
     const layout = present(LAYOUTS[round % LAYOUTS.length], 'there are layouts')
     await fleet.start(layout)
     for (let index = 0; index < APPLICATIONS; index += 1) fleet.startApplication(index, WORKERS_EACH)
-    await untilMoved(WORKERS)
+    await untilMoved(fleet, () => moved, WORKERS)
     for (const fault of faultsOf(round, layout)) {
       await strike(fleet, fault)
       struck.set(fault.type, (struck.get(fault.type) ?? 0) + 1)
-      await untilMoved(4)
+      await untilMoved(fleet, () => moved, 4)
     }
-    await stopApplications()
+    await stopApplications(fleet, APPLICATIONS)
     await expect.poll(() => heldBranches(fleet.databases), { timeout: HEALS_WITHIN_MS }).toEqual([])
     expect(await disagreements(fleet.databases, WORKERS)).toEqual([])
     await expect.poll(async () => (await fleet.status())?.inDoubt, { timeout: HEALS_WITHIN_MS }).toBe(0)
@@ -91,32 +90,6 @@ describe('real databases', () => {
     expect(await heldBranches(fleet.databases)).toHaveLength(2)
   })
 })
-
-/** Work goes on: that many transactions more have been told to be committed. */
-async function untilMoved(count: number): Promise<void> {
-  const goal = moved + count
-  const deadlineMs = performance.now() + MOVES_WITHIN_MS
-  while (moved < goal) {
-    const fallen = fleet.fallen()
-    if (fallen !== undefined) throw new Error(fallen)
-    if (performance.now() > deadlineMs) {
-      throw new Error(`nothing moves; the daemon said: ${fleet.process('daemon').lastWords}`)
-    }
-    await sleep(5)
-  }
-}
-
-/** They end what they have begun. */
-async function stopApplications(): Promise<void> {
-  const applications = Array.from({ length: APPLICATIONS }, (_, index) =>
-    fleet.process(`application ${index}`),
-  )
-  for (const application of applications) application.send({ type: 'stop' })
-  for (const application of applications) {
-    expect(await application.exited, application.lastWords).toEqual({ code: 0, signal: null })
-    fleet.forget(application.name)
-  }
-}
 
 async function answersTakenBack(which: 'new' | 'all'): Promise<string[]> {
   await using coordinator = connect({ address: fleet.address })
