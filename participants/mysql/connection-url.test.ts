@@ -51,6 +51,10 @@ describe('the url of a database', () => {
 
   it.each([
     ['postgres://u:secret@h/d', /not of the form mysql:/],
+    ['mysql:u:secret@h/d', /not of the form mysql:/],
+    ['mysql:\u{e000}://u:secret@h/d', /not of the form mysql:/],
+    ['mysql://u:secret%E2@%82%AC/d', /not of the form|% that is not part of an escape/],
+    ['mysql://%E2:%82%ACsecret@h/d', /% that is not part of an escape/],
     ['secret', /not of the form mysql:/],
     ['mysql://u:secret%@h/d', /% that is not part of an escape/],
     ['mysql://:secret@127.0.0.1/d', /names no user/],

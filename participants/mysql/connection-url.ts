@@ -6,10 +6,14 @@
  * Two differences from those clients: nothing is taken from option files or from the environment; and there is no
  * PREFERRED, which would talk without TLS to whoever says that he has none.
  */
-import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import type { SslOptions } from 'mysql2'
-import { messageOf, PledgedError } from '../../src/sdk/participant/index.ts'
+import {
+  mistakenUrl,
+  readDatabaseUrl,
+  readNamedFile,
+  unknownParameters,
+} from '../shared/servers/database-url.ts'
 
 export interface DatabaseAddress {
   readonly host: string
@@ -30,15 +34,9 @@ const DEFAULT_PORT = 3306
 
 /** Throws CONFIGURATION, with every mistake that can be seen. */
 export function parseDatabaseUrl(text: string, participant: string): DatabaseAddress {
-  const url = readUrl(text, participant)
-  const mistakes: string[] = []
+  const url = readDatabaseUrl(text, { form: FORM, protocols: ['mysql:', 'mariadb:'], participant })
+  const mistakes = unknownParameters(url, PARAMETERS)
   const user = decodeURIComponent(url.username)
-  for (const name of new Set(url.searchParams.keys())) {
-    if ((PARAMETERS as readonly string[]).includes(name)) continue
-    // Without a user, what looks like a parameter may be a password with a question mark in it.
-    const shown = `${url.username}${url.password}` === '' ? 'a parameter' : `the parameter ${name}`
-    mistakes.push(`has ${shown}, which is not one of ${PARAMETERS.join(', ')}`)
-  }
   if (user === '') mistakes.push(`names no user: ${FORM}`)
   const host = decodeURIComponent(url.hostname).replace(/^\[(.*)\]$/, '$1')
   if (host === '') mistakes.push(`names no host: ${FORM}`)
@@ -46,7 +44,7 @@ export function parseDatabaseUrl(text: string, participant: string): DatabaseAdd
   if (database === '') mistakes.push(`names no database: ${FORM}`)
   const socket = url.searchParams.get('socket') ?? undefined
   const mode = readMode(url, { host, socket }, mistakes)
-  if (mistakes.length > 0) throw mistaken(participant, mistakes.join('; and it '))
+  if (mistakes.length > 0) throw mistakenUrl(participant, mistakes.join('; and it '))
   return {
     host,
     port: url.port === '' ? DEFAULT_PORT : Number(url.port),
@@ -55,19 +53,6 @@ export function parseDatabaseUrl(text: string, participant: string): DatabaseAdd
     password: decodeURIComponent(url.password),
     database,
     ssl: mode === 'DISABLED' ? undefined : sslOptions(url, mode, participant),
-  }
-}
-
-function readUrl(text: string, participant: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined || !['mysql:', 'mariadb:'].includes(url.protocol)) {
-    throw mistaken(participant, `is not of the form ${FORM}`)
-  }
-  try {
-    decodeURIComponent(`${url.username}${url.password}${url.hostname}${url.pathname}`)
-    return url
-  } catch {
-    throw mistaken(participant, 'has a % that is not part of an escape: write it %25')
   }
 }
 
@@ -116,15 +101,7 @@ function isLocal({ host, socket }: Way): boolean {
 }
 
 function sslOptions(url: URL, mode: Mode, participant: string): SslOptions {
-  const read = (name: Parameter): Buffer | undefined => {
-    const file = url.searchParams.get(name)
-    if (file === null) return undefined
-    try {
-      return readFileSync(file)
-    } catch (error) {
-      throw mistaken(participant, `has an ${name} that can not be read: ${messageOf(error)}`)
-    }
-  }
+  const read = (name: Parameter) => readNamedFile(url, name, participant)
   const ca = read('ssl-ca')
   const cert = read('ssl-cert')
   const key = read('ssl-key')
@@ -135,8 +112,4 @@ function sslOptions(url: URL, mode: Mode, participant: string): SslOptions {
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
   }
-}
-
-function mistaken(participant: string, what: string): PledgedError {
-  return new PledgedError('CONFIGURATION', `the url of participant "${participant}" ${what}`)
 }

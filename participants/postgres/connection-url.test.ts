@@ -47,6 +47,9 @@ describe('parseDatabaseUrl', () => {
 
   it.each([
     ['mysql://me:secret@127.0.0.1/db', 'is not of the form postgres://'],
+    ['postgres:me:secret@127.0.0.1/db', 'is not of the form postgres://'],
+    ['postgres:\u{e000}://me:secret@127.0.0.1/db', 'is not of the form postgres://'],
+    ['postgres://%E2:%82%ACsecret@127.0.0.1/db', 'write it %25'],
     ['secret', 'is not of the form'],
     ['postgres://127.0.0.1/db', 'names no user'],
     ['postgres://me:secret@/db', 'names no host'],
