@@ -92,7 +92,7 @@ export class Operations {
   /** Undefined for one that this log has not issued, whose branch an operator may end all the same. */
   async #transaction(xid: string, caller: string): Promise<Transaction | undefined> {
     try {
-      const { transaction } = await this.#inspection.get({ caller, xid })
+      const { transaction } = await this.#inspection.get({ caller, xid, anyOwner: true })
       return transactionToProto(transaction)
     } catch (error) {
       if (error instanceof PledgedError && error.code === 'FOREIGN_XID') return undefined

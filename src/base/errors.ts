@@ -17,6 +17,7 @@ export const GRPC_STATUS = {
   UNIMPLEMENTED: 12,
   INTERNAL: 13,
   UNAVAILABLE: 14,
+  UNAUTHENTICATED: 16,
 } as const
 export type GrpcStatus = keyof typeof GRPC_STATUS
 
@@ -92,6 +93,7 @@ export const ERROR_CODES = {
   STARTING: kind('UNAVAILABLE', true, 'the daemon is replaying its log'),
   UNAVAILABLE: kind('UNAVAILABLE', true, 'the daemon can not be reached'),
   LIMIT_REACHED: kind('RESOURCE_EXHAUSTED', true, 'a limit, named in the text, is reached'),
+  UNAUTHENTICATED: kind('UNAUTHENTICATED', false, 'the caller has not shown who it is, or not truly'),
   PERMISSION_DENIED: kind('PERMISSION_DENIED', false, 'the caller may not do this'),
   NOT_IMPLEMENTED: kind('UNIMPLEMENTED', false, 'a call that this version does not serve'),
   OUTCOME_UNKNOWN: kind('UNAVAILABLE', true, 'the outcome could not be learned within the time given'),

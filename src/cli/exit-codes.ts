@@ -51,6 +51,7 @@ const EXIT_BY_ERROR: Readonly<Record<ErrorCode, ExitCode>> = {
   STARTING: EXIT.unreachable,
   UNAVAILABLE: EXIT.unreachable,
   LIMIT_REACHED: EXIT.unreachable,
+  UNAUTHENTICATED: EXIT.notPermitted,
   PERMISSION_DENIED: EXIT.notPermitted,
   NOT_IMPLEMENTED: EXIT.unreachable,
   OUTCOME_UNKNOWN: EXIT.unknown,

@@ -7,6 +7,7 @@ import {
   checkName,
   checkRestored,
   checkTimeout,
+  notOwner,
   type Refusal,
   refusalOfNewWork,
 } from './checks.ts'
@@ -61,7 +62,7 @@ export function commitTransaction(turn: Turn, event: CommitEvent): void {
       return
     }
     if (known === undefined && !isLeased(turn.state, parseXid(xid))) {
-      askLog(turn, xid, { for: 'answer', replyTo, replayed: true })
+      askLog(turn, xid, { for: 'answer', replyTo, replayed: true, owner: request.caller })
       return
     }
     refuse(known === undefined ? refusalOfNewWork(turn.state) : turn.state.failure)
@@ -90,7 +91,7 @@ export function abortTransaction(turn: Turn, replyTo: ReplyTo, request: AbortReq
     const transaction = turn.state.transactions.get(xid) ?? beginLeased(turn, request.session, xid, undefined)
     if (transaction === undefined) {
       if (isLeased(turn.state, parseXid(xid))) throw notOwner(xid, 'session')
-      askLog(turn, xid, { for: 'answer', replyTo, replayed: true })
+      askLog(turn, xid, { for: 'answer', replyTo, replayed: true, owner: request.caller })
       return
     }
     if (transaction.owner !== request.caller) throw notOwner(xid, 'caller')
@@ -170,7 +171,7 @@ function joinsEarlier(turn: Turn, event: ExecuteEvent | CommitEvent): boolean {
   }
   const transaction = turn.state.transactions.get(earlier.xid)
   if (transaction === undefined) {
-    askLog(turn, earlier.xid, { for: 'answer', replyTo: event.replyTo, replayed: true })
+    askLog(turn, earlier.xid, { for: 'answer', replyTo: event.replyTo, replayed: true, owner: caller })
   } else {
     wait(turn, transaction, event, true)
   }
@@ -264,10 +265,6 @@ function ownerCheck(transaction: Transaction, { caller, session }: CommitRequest
   if (transaction.owner !== caller) return notOwner(transaction.xid, 'caller')
   const isElsewhere = transaction.session !== undefined && transaction.session.number !== session
   return transaction.phase === 'active' && isElsewhere ? notOwner(transaction.xid, 'session') : undefined
-}
-
-function notOwner(xid: string, whom: 'caller' | 'session'): PledgedError {
-  return new PledgedError('NOT_OWNER', `${xid} belongs to another ${whom}`)
 }
 
 function refuse(error: PledgedError | undefined): void {

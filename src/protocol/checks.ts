@@ -57,6 +57,10 @@ export function checkBranches(
   return undefined
 }
 
+export function notOwner(xid: string, whom: 'caller' | 'session'): PledgedError {
+  return new PledgedError('NOT_OWNER', `${xid} belongs to another ${whom}`)
+}
+
 export function unknownParticipant(state: ProtocolState, name: string): PledgedError {
   const known = [...state.participants.values()].filter((other) => other.known).map((other) => other.name)
   const list =

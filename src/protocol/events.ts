@@ -119,7 +119,13 @@ export type Event =
 
 /** Why a transaction was looked up: for whoever asked, or to classify a branch that a participant holds. */
 export type FindPurpose =
-  | { readonly for: 'answer'; readonly replyTo: ReplyTo; readonly replayed: boolean }
+  | {
+      readonly for: 'answer'
+      readonly replyTo: ReplyTo
+      readonly replayed: boolean
+      /** Who may be told: its owner; undefined, anyone. */
+      readonly owner: string | undefined
+    }
   /** A broken pledge was acknowledged: the witnesses may go. */
   | { readonly for: 'sweep' }
   | ({ readonly for: 'held'; readonly participant: string } & Pick<

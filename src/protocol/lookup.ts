@@ -8,11 +8,12 @@ import type { Xid, XidParts } from '../base/ids.ts'
 import { compareXids, parseXid } from '../base/ids.ts'
 import type { Limits } from '../base/limits.ts'
 import { guarded } from './admission.ts'
+import { notOwner } from './checks.ts'
 import type { FindPurpose, GetEvent, NamedEvent } from './events.ts'
 import type { HeldBranch } from './messages.ts'
 import type { HeuristicRecord, KeptTransaction } from './records.ts'
 import type { TransactionView } from './requests.ts'
-import { isLeased } from './sessions.ts'
+import { leaseHolder } from './sessions.ts'
 import type { ProtocolState, Turn } from './state.ts'
 import { isSuperseded } from './superseding.ts'
 import { viewOf, viewOfBroken, viewOfKept, viewOfLeased, viewWithoutRecord } from './view.ts'
@@ -85,9 +86,13 @@ export function getTransaction(turn: Turn, event: GetEvent): void {
         ? issuedHere(turn.state, request.xid)
         : xidOfRequest(turn.state, request.caller, request.requestId)
     const transaction = turn.state.transactions.get(xid)
-    if (transaction === undefined && isLeased(turn.state, parseXid(xid))) {
+    const owner = 'anyOwner' in request && request.anyOwner === true ? undefined : request.caller
+    const holder = transaction === undefined ? leaseHolder(turn.state, parseXid(xid)) : undefined
+    requireOwner(xid, transaction?.owner ?? holder?.caller, owner)
+    if (holder !== undefined) {
       turn.effects.push({ type: 'reply', replyTo, transaction: viewOfLeased(xid), replayed: false })
-    } else if (transaction === undefined) askLog(turn, xid, { for: 'answer', replyTo, replayed: false })
+    } else if (transaction === undefined)
+      askLog(turn, xid, { for: 'answer', replyTo, replayed: false, owner })
     else turn.effects.push({ type: 'reply', replyTo, transaction: viewOf(transaction), replayed: false })
   })
 }
@@ -120,13 +125,21 @@ export function answerFound(
 ): void {
   const { replyTo, replayed } = purpose
   const active = turn.state.transactions.get(xid)
-  const transaction =
-    active !== undefined
-      ? viewOf(active)
-      : kept !== undefined
-        ? viewOfKept(kept)
-        : withoutRecord(turn.state, xid)
-  turn.effects.push({ type: 'reply', replyTo, transaction, replayed })
+  guarded(turn, replyTo, () => {
+    requireOwner(xid, active?.owner ?? kept?.record.owner, purpose.owner)
+    const transaction =
+      active !== undefined
+        ? viewOf(active)
+        : kept !== undefined
+          ? viewOfKept(kept)
+          : withoutRecord(turn.state, xid)
+    turn.effects.push({ type: 'reply', replyTo, transaction, replayed })
+  })
+}
+
+/** Of an xid without a record nobody knows whose it was: what is presumed of it is told to whoever asks. */
+function requireOwner(xid: Xid, owner: string | undefined, asking: string | undefined): void {
+  if (owner !== undefined && asking !== undefined && owner !== asking) throw notOwner(xid, 'caller')
 }
 
 /** Of an xid that the log has no decision of. */

@@ -83,7 +83,8 @@ export interface ApplicationEnding {
 }
 
 export type GetRequest =
-  | { readonly caller: string; readonly xid: string }
+  /** Its owner is told; an operator of anyone's. */
+  | { readonly caller: string; readonly xid: string; readonly anyOwner?: boolean | undefined }
   | { readonly caller: string; readonly requestId: string }
 
 export interface Answer {

@@ -161,11 +161,16 @@ function leaseOf(session: SessionState, state: ProtocolState, parts: XidParts): 
 
 /** Whether some session may still begin it: it is active, though nothing is known of it. */
 export function isLeased(state: ProtocolState, parts: XidParts): boolean {
-  if (parts.logId !== state.logId || parts.epoch !== state.epoch) return false
+  return leaseHolder(state, parts) !== undefined
+}
+
+/** The session that may still begin it. */
+export function leaseHolder(state: ProtocolState, parts: XidParts): SessionState | undefined {
+  if (parts.logId !== state.logId || parts.epoch !== state.epoch) return undefined
   for (const session of state.sessions.values()) {
-    if (leaseOf(session, state, parts) !== undefined) return true
+    if (leaseOf(session, state, parts) !== undefined) return session
   }
-  return false
+  return undefined
 }
 
 /** R9: what is about to be forgotten can't be begun any more. */

@@ -105,8 +105,9 @@ function meaningOf(error: ServiceError, address: string, who: string): { code: E
       }
     case STATUS.RESOURCE_EXHAUSTED:
       return { code: 'LIMIT_REACHED', message: `a limit between here and ${address} is reached: ${details}` }
-    case STATUS.PERMISSION_DENIED:
     case STATUS.UNAUTHENTICATED:
+      return { code: 'UNAUTHENTICATED', message: `${address} doesn't know who calls: ${details}` }
+    case STATUS.PERMISSION_DENIED:
       return { code: 'PERMISSION_DENIED', message: `${address} doesn't permit this: ${details}` }
     case STATUS.INVALID_ARGUMENT:
       return { code: 'INVALID_REQUEST', message: `${address} refused the request: ${details}` }

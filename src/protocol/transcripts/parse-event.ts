@@ -50,7 +50,10 @@ const REQUESTS: Parsers = {
   get: ({ run, words: [replyTo, xid = ''], options }) => {
     const caller = options['caller'] ?? 'app'
     const requestId = options['id']
-    const asked = requestId === undefined ? { caller, xid: run.xid(xid) } : { caller, requestId }
+    const asked =
+      requestId === undefined
+        ? { caller, xid: run.xid(xid), anyOwner: options['operator'] === 'yes' }
+        : { caller, requestId }
     return { type: 'get', replyTo: Number(replyTo), request: asked }
   },
 }
