@@ -11,6 +11,7 @@ export default defineConfig({
           name: 'unit',
           include: ['src/**/*.test.ts', 'participants/**/*.test.ts', 'scripts/**/*.test.ts'],
           exclude: [...configDefaults.exclude, DATABASE_TESTS],
+          maxWorkers: 2,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

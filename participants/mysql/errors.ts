@@ -27,7 +27,7 @@ export interface ErrorKind {
   readonly advice: string
 }
 
-export const NO_SUCH_XID = '1397'
+const NO_SUCH_XID = '1397'
 export const DUPLICATE_KEY = '1062'
 export const LOCKED_FOR_TOO_LONG = '1205'
 export const NO_SUCH_SESSION = '1094'

@@ -39,8 +39,6 @@ import { MysqlStore } from './mysql-store.ts'
 import { checkBranchName } from './names.ts'
 import { inspectStatement } from './statement-text.ts'
 
-export { inspectStatement } from './statement-text.ts'
-
 /** Throws CONFIGURATION where the url or a named statement can't be taken. Nothing is connected to before `describe`. */
 export function createMysqlParticipant(options: ServerParticipantOptions): Participant {
   const limits = serverLimitsOf(options)

@@ -8,11 +8,6 @@ const PREFIX = 'pledged/'
 /** What XA START writes where it is given no other. */
 const FORMAT_ID = 1
 
-export interface XaBranch {
-  readonly gtrid: string
-  readonly bqual: string
-}
-
 /** A row of XA RECOVER, as the driver gives it. */
 export interface RecoverRow {
   readonly formatID: number

@@ -17,7 +17,6 @@ import { limitsOf, type SqliteFileOptions } from '../shared/files/limits.ts'
 import { createPledgeParticipant } from '../shared/files/pledge-participant.ts'
 import { offsetsResourceKind } from './offsets-resource.ts'
 
-export type { StoredOffset } from './offsets-file.ts'
 export { claimOwnerEpoch, listOffsets, readOffset } from './owner-epochs.ts'
 
 export type OffsetsParticipantOptions = SqliteFileOptions

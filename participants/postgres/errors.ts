@@ -141,7 +141,7 @@ export function abandoned(phase: Phase, why: string): DatabaseFailure {
   })
 }
 
-export function sqlstateOf(error: unknown): string | undefined {
+function sqlstateOf(error: unknown): string | undefined {
   if (error instanceof DatabaseFailure) return error.code
   return serversError(error)?.code
 }

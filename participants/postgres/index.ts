@@ -30,8 +30,6 @@ import { checkBranchName } from './names.ts'
 import { POOL_SIZE_MIN, PostgresStore } from './postgres-store.ts'
 import { inspectStatement } from './statement-text.ts'
 
-export { inspectStatement } from './statement-text.ts'
-
 /** Throws CONFIGURATION where the url or a named statement can't be taken. Nothing is connected to before `describe`. */
 export function createPostgresParticipant(options: ServerParticipantOptions): Participant {
   const limits = serverLimitsOf(options)

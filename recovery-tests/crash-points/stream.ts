@@ -8,8 +8,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { claimOwnerEpoch, readOffset } from '../../participants/offsets/index.ts'
-import { armCrashPoints } from '../../src/daemon/armed-crash-points.ts'
 import { GROUP, PARTITION, TOPIC } from '../../src/demo/names.ts'
+import { armCrashPoints } from '../../src/embedding/armed-crash-points.ts'
 import { type Branches, connect, PledgedError } from '../../src/sdk/client/index.ts'
 import { RecordingClient } from '../harness/recording-client.ts'
 import { SILENT } from './aims.ts'

@@ -11,7 +11,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import mysql from 'mysql2/promise'
 import pg from 'pg'
-import { armCrashPoints } from '../../src/daemon/armed-crash-points.ts'
+import { armCrashPoints } from '../../src/embedding/armed-crash-points.ts'
 import {
   connect,
   OutcomeUnknownError,

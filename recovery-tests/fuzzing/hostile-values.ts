@@ -47,7 +47,7 @@ const BROKEN_UTF8: readonly number[][] = [
 /** Long enough to be over each limit of a text, short enough to send many. */
 const LENGTHS = [128, 129, 256, 257, 1_023, 1_025, 16_384, 70_000] as const
 
-export const hostileTextBytes: fc.Arbitrary<Uint8Array> = fc.oneof(
+const hostileTextBytes: fc.Arbitrary<Uint8Array> = fc.oneof(
   fc.constantFrom(...HOSTILE_TEXTS).map((text) => UTF8.encode(text)),
   fc.string({ unit: 'binary', maxLength: 40 }).map((text) => UTF8.encode(text)),
   fc.constantFrom(...BROKEN_UTF8).map((bytes) => Uint8Array.from(bytes)),

@@ -38,6 +38,10 @@ export class WatchedProcess {
     return this.#child.exitCode === null && this.#child.signalCode === null
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
   /** Resident memory, as the kernel counts it. */
   get rssBytes(): number {
     const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8')

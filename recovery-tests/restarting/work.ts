@@ -2,7 +2,7 @@
 import type { Branches } from '../../src/sdk/client/index.ts'
 
 export const GROUP = 'fixture'
-export const TOPIC = 'events'
+const TOPIC = 'events'
 
 /** A row of a sink, and the offset that goes with it. */
 export function move(

@@ -5,9 +5,11 @@ export const FLOORS: readonly (readonly string[])[] = [
   ['src/base'],
   ['src/protocol'],
   ['src/wire', 'src/serving', 'src/log', 'src/recovery'],
+  ['src/dialling'],
   ['src/transport', 'src/sdk'],
   ['src/coordinator'],
   ['src/admin'],
+  ['src/embedding'],
   ['src/daemon', 'src/simulation'],
   ['src/demo'],
   ['src/cli', 'src/bench'],
@@ -19,22 +21,32 @@ export const PARTICIPANTS_SHARED = 'participants/shared'
 /** Lists the participants that ship, by kind. It knows each of them, and only the composition root knows it. */
 export const PARTICIPANTS_REGISTRY = 'participants/registry.ts'
 
-/** Rooms with a concrete thing behind a port, and the folders that may open the door. */
+/**
+ * Rooms with a concrete thing behind a port, and the folders that may open the door. `embedding` puts a running coordinator
+ * together, for an application's process as for the daemon's; `daemon` adds what only a process of its own has: participants
+ * at an address, and the log's offline commands.
+ */
 export const CONCRETE: Readonly<Record<string, readonly string[]>> = {
-  'src/log/sqlite': ['src/daemon'],
+  'src/log/sqlite': ['src/embedding', 'src/daemon'],
   'src/log/memory': ['src/daemon', 'src/simulation'],
-  'src/transport/grpc': ['src/daemon'],
+  'src/transport/grpc': ['src/embedding', 'src/daemon'],
   'src/transport/unary': ['src/daemon'],
-  'src/transport/worker': ['src/daemon'],
-  'src/transport/memory': ['src/daemon', 'src/simulation'],
+  'src/transport/worker': ['src/embedding'],
+  'src/transport/memory': ['src/embedding', 'src/simulation'],
 }
 
 /**
- * Who may import `participants/*` other than a participant: the composition root; the demo, whose processor is
+ * Who may import `participants/*` other than a participant: the composition root, which is `embedding`, and `daemon` for what is
+ * configured; the demo, whose processor is
  * an application that asks the offset store for its owner epoch and its position; and the simulator, whose modelled
  * servers are asked by the production code, in its order (R3, R13).
  */
-export const PARTICIPANT_USERS: readonly string[] = ['src/daemon', 'src/demo', 'src/simulation']
+export const PARTICIPANT_USERS: readonly string[] = [
+  'src/embedding',
+  'src/daemon',
+  'src/demo',
+  'src/simulation',
+]
 
 /** The private database servers ship with the demo; the participants' tests use them, too. */
 export const TEST_SERVERS = 'src/demo/servers'
@@ -53,12 +65,16 @@ export const PACKAGE_ROOMS: Readonly<Record<string, readonly string[]>> = {
   '@grpc/grpc-js': [
     'src/wire',
     'src/serving',
+    'src/dialling',
     'src/transport/grpc',
     'src/transport/unary',
     'src/sdk',
     'src/cli',
     'src/bench',
   ],
+  '@grpc/reflection': ['src/transport/grpc'],
+  '@peculiar/x509': ['src/serving'],
+  'reflect-metadata': ['src/serving'],
   'grpc-health-check': ['src/serving', 'src/transport/grpc'],
   pg: ['participants/postgres', 'participants/testing', 'src/demo'],
   mysql2: ['participants/mysql', 'participants/testing', 'src/demo'],

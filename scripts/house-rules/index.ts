@@ -7,7 +7,7 @@ import { checkFloors } from './floors.ts'
 import { checkPackages, checkSansIo } from './rooms.ts'
 import { type Finding, readSources, type SourceFile } from './sources.ts'
 
-export const RULES: Readonly<Record<string, (files: readonly SourceFile[]) => Finding[]>> = {
+const RULES: Readonly<Record<string, (files: readonly SourceFile[]) => Finding[]>> = {
   floors: checkFloors,
   packages: checkPackages,
   'sans-io': checkSansIo,

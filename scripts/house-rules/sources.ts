@@ -41,7 +41,7 @@ export function readSources(root: string): SourceFile[] {
     .map((path) => readSource(path, readFileSync(join(root, path), 'utf8')))
 }
 
-export function readSource(path: string, source: string): SourceFile {
+function readSource(path: string, source: string): SourceFile {
   const masked = mask(source)
   return {
     path,

@@ -6,4 +6,4 @@
  * with STARTING before the log is replayed. A page never exceeds what one message can carry: it is made shorter,
  * and its token leads on.
  */
-export { AdminService, type AdminServiceOptions } from './admin-service.ts'
+export { AdminService } from './admin-service.ts'

@@ -15,6 +15,6 @@ export function present<T>(value: T | undefined | null, message: string): T {
   return value
 }
 
-export class AssertionError extends Error {
+class AssertionError extends Error {
   override readonly name = 'AssertionError'
 }

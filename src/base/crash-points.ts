@@ -1,6 +1,6 @@
 /**
  * Crash points: named places between two steps of the protocol at which a test may kill the process. They are
- * inert unless a test armed them through the environment (see daemon/armed-crash-points.ts).
+ * inert unless a test armed them through the environment (see embedding/armed-crash-points.ts).
  *
  * The window says between which two events of the protocol the place lies. It is what the demo and the
  * recovery tests count their hits by.

@@ -33,6 +33,21 @@ export interface Limits {
   /** A connection that carried nothing for that long is probed, and cut when the probe isn't answered in time. */
   readonly keepaliveTimeMs: number
   readonly keepaliveTimeoutMs: number
+  /** Connections that a server holds at once. */
+  readonly connectionsMax: number
+  /** How often it is told, at most, that there are as many. */
+  readonly crowdedToldMs: number
+  /** Calls, streams among them, that one connection may have open at once; a gRPC client holds the others back. */
+  readonly callsPerConnectionMax: number
+  /** How long who connects over the network may take until a request of its was let in, and has come whole. */
+  readonly firstRequestTimeoutMs: number
+  /** Requests that are refused on a connection before one is let in; then it is cut, once the answers had time to leave. */
+  readonly refusedRequestsMax: number
+  readonly refusalLeavesMs: number
+  /** How long the message of a request may take to come, once the request is let in. */
+  readonly requestTimeoutMs: number
+  /** A connection without a call for that long is closed; whoever needs it again connects again. */
+  readonly connectionIdleMs: number
   /** Time that open calls have to end when the server closes; then their connections are cut. */
   readonly serverCloseTimeoutMs: number
   /** Prepares that a participant host runs at once; the others wait for their turn. */
@@ -74,6 +89,8 @@ export interface Limits {
   readonly refusedRetryMs: number
   /** How long a connection may take to be made, or an attach to be answered. */
   readonly connectTimeoutMs: number
+  /** How often the files of tokens and certificates are looked at for new ones. */
+  readonly secretsLookMs: number
   /** How long the far end of a closed link may take to put its things away before it is ended. */
   readonly linkCloseTimeoutMs: number
   /** Time between scans of a participant with something unsettled, and without. */
@@ -118,6 +135,14 @@ export const defaultLimits: Limits = {
   helloTimeoutMs: 10 * SECOND,
   keepaliveTimeMs: 10 * SECOND,
   keepaliveTimeoutMs: 5 * SECOND,
+  connectionsMax: 4_096,
+  crowdedToldMs: MINUTE,
+  callsPerConnectionMax: 4_096,
+  firstRequestTimeoutMs: 10 * SECOND,
+  refusedRequestsMax: 64,
+  refusalLeavesMs: 250,
+  requestTimeoutMs: 10 * SECOND,
+  connectionIdleMs: 10 * MINUTE,
   serverCloseTimeoutMs: 2 * SECOND,
   participantConcurrencyMax: 4_096,
   participantWorkBytesMax: 64 * MIB,
@@ -140,6 +165,7 @@ export const defaultLimits: Limits = {
   backoffMaxMs: 10 * SECOND,
   refusedRetryMs: MINUTE,
   connectTimeoutMs: 10 * SECOND,
+  secretsLookMs: SECOND,
   linkCloseTimeoutMs: 5 * SECOND,
   scanUnsettledMs: 10 * SECOND,
   scanSettledMs: MINUTE,

@@ -1,14 +1,9 @@
 /** The daemon's AdminService and what else a command asks of it. All calls of one client share one deadline. */
-import {
-  type CallOptions,
-  type ClientUnaryCall,
-  credentials,
-  Metadata,
-  type ServiceError,
-} from '@grpc/grpc-js'
+import { type CallOptions, type ClientUnaryCall, Metadata, type ServiceError } from '@grpc/grpc-js'
 import { PledgedError } from '../base/errors.ts'
 import type { Xid } from '../base/ids.ts'
 import { defaultLimits } from '../base/limits.ts'
+import { Access, type AccessOptions } from '../dialling/index.ts'
 import { channelOptions } from '../sdk/dialling.ts'
 import {
   type AcknowledgeTransactionRequest,
@@ -58,14 +53,18 @@ export class AdminClient implements Disposable {
   readonly #admin: AdminServiceClient
   readonly #transactions: TransactionServiceClient
   readonly #daemon: CalledDaemon
+  readonly #access: Access
   readonly #deadline: Date
 
-  constructor(daemon: CalledDaemon) {
+  /** Throws CONFIGURATION where a file of its access can't be used. */
+  constructor(daemon: CalledDaemon & { readonly access?: AccessOptions }) {
     this.#daemon = daemon
+    this.#access = new Access(daemon.address, daemon.access ?? {})
     this.#deadline = new Date(Date.now() + daemon.timeoutMs)
     const channel = channelOptions(defaultLimits)
-    this.#admin = new AdminServiceClient(daemon.address, credentials.createInsecure(), channel)
-    this.#transactions = new TransactionServiceClient(daemon.address, credentials.createInsecure(), {
+    const { channelCredentials } = this.#access
+    this.#admin = new AdminServiceClient(daemon.address, channelCredentials, channel)
+    this.#transactions = new TransactionServiceClient(daemon.address, channelCredentials, {
       channelOverride: this.#admin.getChannel(),
     })
   }
@@ -161,7 +160,7 @@ export class AdminClient implements Disposable {
     { explain, metadata }: Manner,
   ): Promise<Response> {
     return new Promise((resolve, reject) => {
-      unary(request, metadata, { deadline: this.#deadline }, (error, response) => {
+      unary(request, this.#access.authorize(metadata), { deadline: this.#deadline }, (error, response) => {
         if (error === null) resolve(response)
         else reject(explain(error, this.#daemon))
       })

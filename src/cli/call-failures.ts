@@ -1,7 +1,7 @@
 /** Why a call to the daemon failed, as a sentence for the person who made it. */
 import { type ServiceError, status } from '@grpc/grpc-js'
 import { PledgedError } from '../base/errors.ts'
-import { connectionFailure, fromServiceError, isServiceError } from '../wire/index.ts'
+import { connectionFailure, fromServiceError, isSecurityFailure, isServiceError } from '../wire/index.ts'
 import { formatDuration } from './durations.ts'
 
 export interface CalledDaemon {
@@ -13,6 +13,7 @@ export interface CalledDaemon {
 export function failedReading(error: ServiceError, { address, timeoutMs }: CalledDaemon): PledgedError {
   const pledged = fromServiceError(error, address)
   if (isServiceError(pledged.cause) && pledged.code === 'UNAVAILABLE') {
+    if (isSecurityFailure(pledged)) return pledged
     return unreachable(address, connectionFailure(error.details), error)
   }
   if (isLate(error, pledged)) {

@@ -15,6 +15,12 @@ export const EXIT = {
 } as const
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 
+/**
+ * `pledged run` passes on the exit code of the application; for its own failures it has the numbers that env, timeout
+ * and docker run have for theirs, so that the two can be told apart.
+ */
+export const RUN_EXIT = { failed: 125, notExecutable: 126, notFound: 127 } as const
+
 /** One row for every code that there is. */
 const EXIT_BY_ERROR: Readonly<Record<ErrorCode, ExitCode>> = {
   UNKNOWN_PARTICIPANT: EXIT.noSuchThing,

@@ -483,8 +483,8 @@ describe('mistakes on the command line', () => {
     ['tx list --participant A', 'A name has 1 to 32'],
     ['status --timeout 0s', 'has to be at least 1ms'],
     ['status --address nowhere', '--address is "nowhere": expected HOST:PORT'],
-    ['status --token-file x', '--token-file is not in this version'],
-    ['--tls-ca x status', '--tls-ca is not in this version'],
+    ['serve --token-file x', 'serve takes neither --token-file nor --tls-'],
+    ['--tls-ca x serve --check-config', 'serve takes neither --token-file nor --tls-'],
     ['serve --address 127.0.0.1:1', 'serve takes no --address'],
     ['demo --leave-in-doubt --naive', "option '--leave-in-doubt' cannot be used with option '--naive'"],
     ['demo --kills many', 'It takes a number'],
@@ -551,7 +551,7 @@ describe('help', () => {
     expect(stdout).toMatch(new RegExp(`^Examples?:\n {2}pledged ${command}`, 'm'))
     expect(stdout).toMatch(/^Exit codes:\n {3}0 /m)
     expect(stdout).toContain('--address')
-    expect(stdout).not.toContain('--token-file')
+    for (const flag of ['--token-file', '--tls-ca', '--tls-cert', '--tls-key']) expect(stdout).toContain(flag)
   })
 
   it.each(commands)('%s is offered by what is above it', async (command) => {

@@ -4,12 +4,13 @@
  * - Results go to standard output, and only they. Notes for a person and errors go to standard error.
  * - On a terminal results are tables and pages; elsewhere fields are separated by tabs under a line of headings, and
  *   with --json they are JSON.
- * - Commands speak to the daemon over gRPC, but `serve`, `demo` and `participant serve`, which run it or a part of
+ * - Commands speak to the daemon over gRPC, but `serve`, `run`, `demo` and `participant serve`, which run it or a part of
  *   it, and `log ...`, which works on the files of a daemon that is stopped. What they need is loaded when they run.
  */
 import { systemClock } from '../base/ports.ts'
+import { followRun } from './commands/run.ts'
 import type { Environment } from './environment.ts'
-import { EXIT } from './exit-codes.ts'
+import { EXIT, RUN_EXIT } from './exit-codes.ts'
 import { reportFailure } from './failure-report.ts'
 import { createProgram } from './program.ts'
 import { type Streams, terminalOf } from './terminal.ts'
@@ -23,14 +24,17 @@ export async function main(args: readonly string[], host: Host): Promise<number>
   const { stdout, environment } = host
   const terminal = terminalOf(host, environment)
   let exitCode: number = EXIT.done
+  let isRun = (): boolean => false
   try {
     const surroundings = { terminal, environment, clock: systemClock }
     const program = createProgram(surroundings, (code) => {
       exitCode = code
     })
+    isRun = followRun(program, args).isCalled
     await program.parseAsync(args, { from: 'user' })
   } catch (error) {
     exitCode = reportFailure(error, { terminal, environment, args })
+    if (isRun() && exitCode !== EXIT.done) exitCode = RUN_EXIT.failed
   }
   await flushed(stdout)
   const failure = terminal.failure()

@@ -1,6 +1,6 @@
 /** The tree of commands. */
 import { Command } from 'commander'
-import { packageVersion } from '../daemon/build-info.ts'
+import { packageVersion } from '../embedding/build-info.ts'
 import { addAudit } from './commands/audit.ts'
 import { addCheck } from './commands/check.ts'
 import { addConformance } from './commands/conformance.ts'
@@ -14,6 +14,7 @@ import { addParticipantList } from './commands/participant-list.ts'
 import { addParticipantPause, addParticipantResume } from './commands/participant-pause.ts'
 import { addParticipantServe } from './commands/participant-serve.ts'
 import { addParticipantShow } from './commands/participant-show.ts'
+import { addRun } from './commands/run.ts'
 import { addServe } from './commands/serve.ts'
 import { addStatus } from './commands/status.ts'
 import { addTransactionAcknowledge } from './commands/transaction-acknowledge.ts'
@@ -49,6 +50,7 @@ export function createProgram(surroundings: Surroundings, ended: (exitCode: numb
     })
   }
   addServe(program, register)
+  addRun(program, register)
   addDemo(program, register)
   addStatus(program, register)
   addCheck(program, register)

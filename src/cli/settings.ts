@@ -1,7 +1,8 @@
 /** The flags that every command takes, and what they amount to. */
 import { type Command, Option } from 'commander'
 import { PledgedError } from '../base/errors.ts'
-import { resolveAddress } from '../sdk/dialling.ts'
+import type { AccessOptions } from '../dialling/index.ts'
+import { resolveAccessOptions, resolveAddress } from '../sdk/dialling.ts'
 import { parseDuration } from './durations.ts'
 import type { Environment } from './environment.ts'
 import { oneLine } from './text.ts'
@@ -11,6 +12,10 @@ export interface Settings {
   readonly address: string
   /** --address was given. */
   readonly namesAddress: boolean
+  /** What the daemon is shown, and by what it is known: by the flags, each of them over the environment. */
+  readonly access: AccessOptions
+  /** By the flags alone: for whatever isn't the daemon, to which the environment's token doesn't go. */
+  readonly namedAccess: AccessOptions
   /** For all that a command asks of the daemon. */
   readonly timeoutMs: number
   readonly json: boolean
@@ -22,6 +27,10 @@ export interface Settings {
 
 interface GlobalOptions {
   readonly address?: string
+  readonly tokenFile?: string
+  readonly tlsCa?: string
+  readonly tlsCert?: string
+  readonly tlsKey?: string
   readonly timeout: number
   readonly json?: boolean
   readonly color: boolean
@@ -31,20 +40,19 @@ interface GlobalOptions {
 
 const TIMEOUT = '10s'
 
-/** To take one and not to do what it says would leave an operator with less safety than they were promised. */
-const NOT_IN_THIS_VERSION: readonly (readonly [flags: string, what: string])[] = [
-  ['--token-file <file>', 'authentication'],
-  ['--tls-ca <file>', 'TLS'],
-  ['--tls-cert <file>', 'TLS'],
-  ['--tls-key <file>', 'TLS'],
-]
-
 export function addGlobalOptions(program: Command): void {
   program
     .option(
       '--address <address>',
       'the daemon: HOST:PORT or unix:PATH (default: PLEDGED_ADDRESS, then 127.0.0.1:7420)',
     )
+    .option('--token-file <file>', 'a file with the token to show (default: PLEDGED_TOKEN_FILE)')
+    .option(
+      '--tls-ca <file>',
+      "speak TLS: the authority of the other side's certificate, as PEM (default: PLEDGED_TLS_CA)",
+    )
+    .option('--tls-cert <file>', 'a certificate to show, as PEM (default: PLEDGED_TLS_CERT)')
+    .option('--tls-key <file>', 'its key, as PEM (default: PLEDGED_TLS_KEY)')
     .addOption(
       new Option('--timeout <duration>', 'how long to wait for its answers, for example 500ms or 30s')
         .default(parseDuration('--timeout', TIMEOUT), TIMEOUT)
@@ -60,23 +68,29 @@ export function addGlobalOptions(program: Command): void {
     )
     .option('--no-input', 'never ask: what wants a confirmation takes it from --confirm, or is refused')
     .option('-q, --quiet', 'results and errors only')
-  for (const [flags, what] of NOT_IN_THIS_VERSION) {
-    program.addOption(new Option(flags).hideHelp().argParser(() => refuse(flags, what)))
-  }
 }
 
 /** `command` is the one that was called. Throws USAGE. */
 export function readSettings(command: Command, environment: Environment): Settings {
   const options = command.optsWithGlobals<GlobalOptions>()
+  const named = namedAccess(options)
   return {
     address: addressOf(options.address, environment),
     namesAddress: options.address !== undefined,
+    access: resolveAccessOptions(named, { ...environment }),
+    namedAccess: named,
     timeoutMs: options.timeout,
     json: options.json === true,
     color: options.color,
     quiet: options.quiet === true,
     input: options.input,
   }
+}
+
+function namedAccess({ tokenFile, tlsCa, tlsCert, tlsKey }: GlobalOptions): AccessOptions {
+  const tls = { caFile: tlsCa, certFile: tlsCert, keyFile: tlsKey }
+  const speaksTls = Object.values(tls).some((file) => file !== undefined)
+  return { tokenFile, tls: speaksTls ? tls : undefined }
 }
 
 function addressOf(given: string | undefined, environment: Environment): string {
@@ -92,12 +106,4 @@ function parsePositiveDuration(flag: string, text: string): number {
   const durationMs = parseDuration(flag, text)
   if (durationMs >= 1) return durationMs
   throw new PledgedError('USAGE', `${flag} has to be at least 1ms; it is ${oneLine(text)}`)
-}
-
-function refuse(flags: string, what: string): never {
-  const flag = flags.split(' ')[0]
-  throw new PledgedError(
-    'USAGE',
-    `${flag} is not in this version, which has no ${what} yet: leave it out, and keep the daemon on loopback or a unix socket`,
-  )
 }

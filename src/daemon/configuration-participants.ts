@@ -2,10 +2,12 @@
  * The configured participants, from their entries: paths made absolute, secrets read, and what no entry shows by
  * itself checked: that names and files are given once, and that each participant takes what its entry says.
  */
-import { realpathSync, statSync } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { type BuiltInResource, openParticipant } from '../../participants/registry.ts'
 import { PledgedError } from '../base/errors.ts'
+import { Access, type AccessOptions } from '../dialling/index.ts'
+import { identityOf, isLogFile } from '../embedding/resource-files.ts'
+import { readTokenFile } from '../serving/index.ts'
 import type { Path } from './configuration-document.ts'
 import { readUrlFile, withoutPassword } from './database-url.ts'
 import type { ParticipantEntry } from './participant-schema.ts'
@@ -14,7 +16,7 @@ import { type Address, checkSocketPath, formatAddress, isLocal, Mistake } from '
 /** Its file is absolute; its URL may hold a password, and is shown to nobody. */
 export type ConfiguredParticipant = { readonly name: string } & (
   | BuiltInResource
-  | { readonly kind: 'grpc'; readonly address: string }
+  | { readonly kind: 'grpc'; readonly address: string; readonly access?: AccessOptions }
 )
 
 /** Where it is, for people: no password is in it. */
@@ -65,7 +67,7 @@ class EntryReader {
       ['participants', index, 'name'],
       (first) => `"${name}" is the name of ${first} too: a name stands for one resource`,
     )
-    if (entry.kind === 'grpc') return { name, kind: 'grpc', address: this.#address(entry.address, index) }
+    if (entry.kind === 'grpc') return this.#listening(entry, index)
     const resource = this.#resource(entry, index)
     if (resource === undefined) return undefined
     this.#checkOptions(name, resource, { key: locatingKey(entry), index })
@@ -118,18 +120,52 @@ class EntryReader {
     })
   }
 
-  #address(address: Address, index: number): string {
+  #listening(entry: ListeningEntry, index: number): ConfiguredParticipant {
+    const {
+      tls_ca_file: caFile,
+      tls_cert_file: certFile,
+      tls_key_file: keyFile,
+      token_file: tokenFile,
+    } = entry
+    const file = (given: string | undefined): string | undefined =>
+      given === undefined ? undefined : resolve(this.#context.folder, given)
+    const tls = { caFile: file(caFile), certFile: file(certFile), keyFile: file(keyFile) }
+    const tlsKey = TLS_KEYS.find((key) => entry[key] !== undefined)
+    const access = { tokenFile: file(tokenFile), tls: tlsKey === undefined ? undefined : tls }
+    const { name, kind } = entry
+    const address = this.#address(entry.address, index, tlsKey !== undefined)
+    if (tlsKey === undefined && tokenFile === undefined) return { name, kind, address }
+    this.#checkAccess(address, access, { tlsKey, index })
+    return { name, kind, address, access }
+  }
+
+  /** What can be found out without a connection. */
+  #checkAccess(
+    address: string,
+    { tls, tokenFile }: AccessOptions,
+    { tlsKey, index }: { readonly tlsKey: string | undefined; readonly index: number },
+  ): void {
+    const usable = (path: Path, access: AccessOptions): Access | undefined =>
+      this.#attempt(path, () => asMistake(() => new Access(address, access)))
+    if (tlsKey !== undefined && usable(['participants', index, tlsKey], { tls }) === undefined) return
+    const path = ['participants', index, 'token_file']
+    if (tokenFile === undefined || usable(path, { tls, tokenFile }) === undefined) return
+    const { warning } = readTokenFile(tokenFile)
+    if (warning !== undefined) this.#context.warning(path, warning)
+  }
+
+  #address(address: Address, index: number, isSecure: boolean): string {
     const path = ['participants', index, 'address']
     if (address.kind === 'unix') {
       const socket = resolve(this.#context.folder, address.path)
       this.#attempt(path, () => checkSocketPath(socket))
       return formatAddress({ kind: 'unix', path: socket })
     }
-    if (!isLocal(address) && !this.#context.insecure()) {
+    if (!isLocal(address) && !isSecure && !this.#context.insecure()) {
       this.#context.mistake(
         path,
-        `${formatAddress(address)} is on another machine, and this version has neither TLS nor authentication: ` +
-          'use a loopback address or a unix socket, or say --insecure',
+        `${formatAddress(address)} is on another machine, and would be called in plain text: give tls_ca_file, the authority ` +
+          "of that participant's certificate; or use a loopback address or a unix socket, or say --insecure",
       )
     }
     return formatAddress(address)
@@ -166,6 +202,10 @@ class EntryReader {
   }
 }
 
+type ListeningEntry = Extract<ParticipantEntry, { kind: 'grpc' }>
+
+const TLS_KEYS = ['tls_ca_file', 'tls_cert_file', 'tls_key_file'] as const
+
 interface Place {
   readonly key: 'file' | 'url' | 'url_file'
   readonly index: number
@@ -177,36 +217,17 @@ function locatingKey(entry: Exclude<ParticipantEntry, { kind: 'grpc' }>): Place[
   return entry.url_file === undefined ? 'url' : 'url_file'
 }
 
-/** Throws a Mistake where it isn't. */
-function openable(name: string, resource: BuiltInResource): true {
+/** Throws a Mistake where `run` throws. */
+function asMistake<Value>(run: () => Value): Value {
   try {
-    openParticipant(name, resource)
-    return true
+    return run()
   } catch (error) {
     throw new Mistake(PledgedError.from(error).message)
   }
 }
 
-/** One file has one identity, whatever the links that lead to it: two owners of one SQLite file destroy it (R8). */
-function identityOf(file: string): string {
-  try {
-    const { dev, ino } = statSync(file, { bigint: true })
-    return `${dev}:${ino}`
-  } catch {
-    return canonical(file)
-  }
-}
-
-function isLogFile(file: string, dataDirectory: string): boolean {
-  return dirname(canonical(file)) === canonical(dataDirectory) && basename(file).startsWith('pledged.')
-}
-
-/** With the symbolic links of the part that exists resolved. */
-function canonical(path: string): string {
-  try {
-    return realpathSync(path)
-  } catch {
-    const folder = dirname(path)
-    return folder === path ? path : join(canonical(folder), basename(path))
-  }
+/** Throws a Mistake where it isn't. */
+function openable(name: string, resource: BuiltInResource): true {
+  asMistake(() => openParticipant(name, resource))
+  return true
 }

@@ -1,5 +1,13 @@
 /** The shape of pledged.yaml. Every key is known or a mistake; every mistake is found in one pass. */
 import { z } from 'zod'
+import {
+  AUTH_LISTS,
+  type AuthSection,
+  authMistakes,
+  authSchema,
+  authSectionOf,
+  tlsSchema,
+} from './authentication-schema.ts'
 import type { Path } from './configuration-document.ts'
 import {
   entryMistake,
@@ -11,12 +19,14 @@ import {
 import { member, value } from './schema-values.ts'
 import { SETTINGS, type Setting } from './settings.ts'
 
-const LATER_SECTIONS = new Set(['tls', 'auth'])
-
 const limits = z.strictObject({
   transactions_in_flight: value(SETTINGS.transactionsInFlightMax.parse).optional(),
   branches_per_transaction: value(SETTINGS.branchesPerTransactionMax.parse).optional(),
   work_bytes: value(SETTINGS.workBytesMax.parse).optional(),
+  message_bytes: value(SETTINGS.messageBytesMax.parse).optional(),
+  sessions: value(SETTINGS.sessionsMax.parse).optional(),
+  participants: value(SETTINGS.participantsMax.parse).optional(),
+  connections: value(SETTINGS.connectionsMax.parse).optional(),
 })
 
 const timeouts = z.strictObject({
@@ -30,13 +40,21 @@ const configuration = z.strictObject({
   listen: value(SETTINGS.listen.parse).optional(),
   http_listen: value(SETTINGS.httpListen.parse).optional(),
   data_dir: value(SETTINGS.dataDirectory.parse).optional(),
+  tls: tlsSchema.optional(),
+  auth: authSchema.optional(),
   limits: limits.optional(),
   timeouts: timeouts.optional(),
   retention: value(SETTINGS.retentionMs.parse).optional(),
   participants: z.array(participantSchema).optional(),
 })
 
-const SECTIONS: Readonly<Record<string, z.ZodObject>> = { '': configuration, limits, timeouts }
+const SECTIONS: Readonly<Record<string, z.ZodObject>> = {
+  '': configuration,
+  tls: tlsSchema,
+  auth: authSchema,
+  limits,
+  timeouts,
+}
 
 export interface SchemaMistake {
   readonly path: Path
@@ -48,14 +66,17 @@ export interface CheckedContent {
   readonly values: ReadonlyMap<string, unknown>
   /** Undefined where an entry is mistaken. */
   readonly participants: readonly (ParticipantEntry | undefined)[]
+  /** Undefined where the file has no such section. */
+  readonly auth: AuthSection | undefined
   readonly mistakes: readonly SchemaMistake[]
 }
 
 export function checkContent(content: unknown): CheckedContent {
   const result = configuration.safeParse(content)
   const ofValues = result.success ? [] : result.error.issues.flatMap((issue) => mistakesOf(issue, content))
-  const mistakes = [...ofValues, ...entryMistakes(content)]
-  return { values: valuesOf(content), participants: participantsOf(content), mistakes }
+  const mistakes = [...ofValues, ...entryMistakes(content), ...authMistakes(content)]
+  const auth = authSectionOf(content)
+  return { values: valuesOf(content), participants: participantsOf(content), auth, mistakes }
 }
 
 /** What is well-formed, whatever else isn't: so that mistakes between values are found in the same pass. */
@@ -91,7 +112,7 @@ function mistakesOf(issue: z.core.$ZodIssue, content: unknown): SchemaMistake[] 
   const path = issue.path.filter((part) => typeof part !== 'symbol')
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => ({ path: [...path, key], text: unknownKey(path, key, content) }))
+      return issue.keys.map((key) => ({ path: [...path, key], text: unknownKey(path, content) }))
     case 'invalid_type':
       return [{ path, text: wrongShape(issue.expected) }]
     case 'invalid_union':
@@ -105,12 +126,10 @@ function entryAt([, index]: Path, content: unknown): unknown {
   return entriesOf(content)[Number(index)]
 }
 
-function unknownKey(section: Path, key: string, content: unknown): string {
-  if (section.length === 0 && LATER_SECTIONS.has(key)) {
-    return 'this version has neither TLS nor authentication: listen on a loopback address or a unix socket, and take the section out'
-  }
+function unknownKey(section: Path, content: unknown): string {
   if (section[0] === 'participants') return unknownParticipantKey(entryAt(section, content))
-  const known = Object.keys(SECTIONS[String(section[0] ?? '')]?.shape ?? {})
+  const list = section[0] === 'auth' ? AUTH_LISTS[section[1] as keyof typeof AUTH_LISTS] : undefined
+  const known = Object.keys((list ?? SECTIONS[String(section[0] ?? '')])?.shape ?? {})
   return `is not a key that is known here; known are ${known.join(', ')}`
 }
 

@@ -5,12 +5,19 @@
 import { dirname, resolve } from 'node:path'
 import { messageOf } from '../base/errors.ts'
 import { defaultLimits, type Limits } from '../base/limits.ts'
+import { readSmallFile } from '../base/small-file.ts'
 import { type ConfigurationDocument, type Path, readConfigurationDocument } from './configuration-document.ts'
 import { type ConfiguredParticipant, readEntries } from './configuration-participants.ts'
 import { type CheckedContent, checkContent } from './configuration-schema.ts'
+import {
+  isGuarded,
+  readSecurity,
+  type Security,
+  type SecurityContext,
+  type TlsFile,
+} from './configuration-security.ts'
 import type { DaemonOptions, Environment } from './options.ts'
 import { SETTINGS, type Setting, type Settings, variableOf } from './settings.ts'
-import { readSmallFile } from './small-file.ts'
 import {
   type Address,
   checkSocketPath,
@@ -34,6 +41,7 @@ export interface Configuration {
   readonly dataDirectory: string
   readonly limits: Limits
   readonly logLevel: LogLevel
+  readonly security: Security
   readonly participants: readonly ConfiguredParticipant[]
   /** What is allowed, and isn't wise: a sentence each. */
   readonly warnings: readonly string[]
@@ -78,8 +86,9 @@ class Checking {
   }
 
   configuration(): Configuration {
-    const listen = this.#address('listen')
-    const httpListen = this.#address('httpListen')
+    const security = this.#security()
+    const listen = this.#address('listen', security)
+    const httpListen = this.#address('httpListen', security)
     this.#checkDistinct(listen, httpListen)
     const dataDirectory = this.#resolved(this.#setting('dataDirectory'))
     const configuration: Configuration = {
@@ -89,6 +98,7 @@ class Checking {
       dataDirectory,
       limits: this.#limits(),
       logLevel: this.#logLevel(),
+      security,
       participants: this.#participants(dataDirectory),
       warnings: this.#warnings,
     }
@@ -118,6 +128,10 @@ class Checking {
       transactionsInFlightMax: value('transactionsInFlightMax'),
       branchesPerTransactionMax: value('branchesPerTransactionMax'),
       workBytesMax: value('workBytesMax'),
+      messageBytesMax: value('messageBytesMax'),
+      sessionsMax: value('sessionsMax'),
+      participantsMax: value('participantsMax'),
+      connectionsMax: value('connectionsMax'),
       prepareTimeoutMs: value('prepareTimeoutMs'),
       idleTimeoutMs: value('idleTimeoutMs'),
       drainTimeoutMs: value('drainTimeoutMs'),
@@ -140,28 +154,63 @@ class Checking {
     const path = setting.path.filter((part) => part !== undefined)
     const fromFile = this.#content.values.get(path.join('.')) as Settings[Name] | undefined
     if (fromFile !== undefined) return { value: fromFile, origin: this.#inFile(path) }
-    return { value: fallback, origin: { ...typed, where: `the default of ${path.join('.')}` } }
+    const byDefault = { ...typed, where: `the default of ${path.join('.')}` }
+    const instead = name === 'httpListen' ? this.#options.httpListenDefault : undefined
+    return instead === undefined
+      ? { value: fallback, origin: byDefault }
+      : this.#parse(setting, instead, byDefault)
   }
 
   #parse<Value>(setting: Setting<Value>, raw: unknown, origin: Origin): Sourced<Value> {
     return { value: this.#attempt(origin, () => setting.parse(raw)) ?? setting.fallback, origin }
   }
 
-  #address(name: 'listen' | 'httpListen'): Sourced<Address> {
+  #security(): Security {
+    const file = (name: 'tlsCertFile' | 'tlsKeyFile' | 'tlsClientCaFile'): TlsFile | undefined => {
+      const { value, origin } = this.#setting(name)
+      if (value === undefined) return undefined
+      const mistake = (text: string): void => this.#mistake(`${origin.where}: ${text}`, origin)
+      const warning = (text: string): void => void this.#warnings.push(`${origin.where}: ${text}`)
+      return { file: resolve(origin.folder, value), mistake, warning }
+    }
+    const files = {
+      certFile: file('tlsCertFile'),
+      keyFile: file('tlsKeyFile'),
+      clientCaFile: file('tlsClientCaFile'),
+    }
+    return readSecurity(files, this.#content.auth, this.#sectionContext())
+  }
+
+  #sectionContext(): SecurityContext {
+    return {
+      folder: this.#inFile([]).folder,
+      mistake: (path, text) => this.#mistakeUnlessTold(path, text),
+      warning: (path, text) => this.#warnings.push(`${this.#inFile(path).where}: ${text}`),
+    }
+  }
+
+  #address(name: 'listen' | 'httpListen', security: Security): Sourced<Address> {
     const { value, origin } = this.#setting(name)
     if (value.kind === 'unix') {
       const path = resolve(origin.folder, value.path)
       this.#attempt(origin, () => checkSocketPath(path))
       return { value: { kind: 'unix', path }, origin }
     }
-    if (!isLocal(value) && !this.#insecure()) {
-      this.#mistake(
-        `${origin.where}: ${formatAddress(value)} can be reached from other machines, and this version has neither ` +
-          'TLS nor authentication: listen on a loopback address or a unix socket, or say --insecure',
-        origin,
+    this.#checkReach(name, { value, origin }, security)
+    return { value, origin }
+  }
+
+  /** Nobody listens to the world by an oversight. */
+  #checkReach(name: 'listen' | 'httpListen', { value, origin }: Sourced<Address>, security: Security): void {
+    if (isLocal(value) || this.#insecure()) return
+    const address = formatAddress(value)
+    if (!isGuarded(security)) {
+      this.#mistake(`${origin.where}: ${unguarded(address, security)}`, origin)
+    } else if (name === 'httpListen') {
+      this.#warnings.push(
+        `${origin.where}: whoever reaches ${address} is told, without being asked who they are, whether requests are taken on and why not`,
       )
     }
-    return { value, origin }
   }
 
   #checkDistinct(listen: Sourced<Address>, http: Sourced<Address>): void {
@@ -192,11 +241,9 @@ class Checking {
 
   #participants(dataDirectory: string): ConfiguredParticipant[] {
     return readEntries(this.#content.participants, {
-      folder: this.#inFile([]).folder,
+      ...this.#sectionContext(),
       dataDirectory,
       insecure: () => this.#insecure(),
-      mistake: (path, text) => this.#mistakeUnlessTold(path, text),
-      warning: (path, text) => this.#warnings.push(`${this.#inFile(path).where}: ${text}`),
     })
   }
 
@@ -234,6 +281,14 @@ class Checking {
   #mistake(text: string, origin: Origin & { readonly line?: number } = { where: '', folder: '' }): void {
     this.#mistakes.push({ line: origin.line ?? 0, text })
   }
+}
+
+function unguarded(address: string, { tls, auth }: Security): string {
+  const missing = [
+    ...(tls === undefined ? ['tls (cert_file and key_file)'] : []),
+    ...(auth === undefined ? ['auth (tokens, or certificates with tls.client_ca_file)'] : []),
+  ].join(' and ')
+  return `${address} can be reached from other machines: add ${missing}, listen on a loopback address or a unix socket, or say --insecure`
 }
 
 /** A variable that is set to nothing is not set. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { PledgedError } from '../base/errors.ts'
+import { testAuthority } from '../serving/test-certificates.ts'
 import { type Configuration, checkConfiguration } from './configuration.ts'
 import { withoutPassword } from './database-url.ts'
 import type { DaemonOptions, Environment } from './options.ts'
@@ -108,7 +109,7 @@ describe('mistakes', () => {
       'pledged.yaml:3 participants[1].url: is not a key of a participant of kind sqlite; those are name, kind, file, statements',
       'pledged.yaml:4 participants[2].url_file: is given beside url: leave one of them out',
       'pledged.yaml:5 participants[3].address: is missing',
-      'pledged.yaml:5 participants[3].url: is not a key of a participant of kind grpc; those are name, kind, address',
+      'pledged.yaml:5 participants[3].url: is not a key of a participant of kind grpc; those are name, kind, address, tls_ca_file, tls_cert_file, tls_key_file, token_file',
       'pledged.yaml:6 participants[4].kind: "oracle" is not a kind of participant; there are sqlite, offsets, postgres, mysql, grpc',
       'pledged.yaml:7 participants[5].kind: is missing: give one of sqlite, offsets, postgres, mysql, grpc',
       'pledged.yaml:8 participants[6]: has to be a mapping',
@@ -142,6 +143,13 @@ describe('mistakes', () => {
     ['kind: mysql, url: "mysql://u@localhost/d", statements: { a: COMMIT }', /statements: statement "a" /],
     ['kind: grpc, address: "ledger"', /address: "ledger" is not an address/],
     ['kind: grpc, address: "ledger.example:9001"', /address: ledger.example:9001 is on another machine/],
+    ['kind: grpc, address: "127.0.0.1:9001", token_file: none', /token_file: none can not be read/],
+    ['kind: grpc, address: "127.0.0.1:9001", token_file: empty', /token_file: empty is empty: write a token/],
+    ['kind: grpc, address: "127.0.0.1:9001", tls_ca_file: wrong', /tls_ca_file: wrong holds no certificate/],
+    [
+      'kind: grpc, address: "127.0.0.1:9001", tls_key_file: wrong',
+      /tls_key_file: wrong is the key of a certificate, and no/,
+    ],
     [`kind: grpc, address: "unix:/${'x'.repeat(120)}"`, /address: the socket's path .* has 121 bytes/],
   ])('%s', (entry, told) => {
     writeFileSync(join(folder, 'wrong'), 'http://u:secret@h/d')
@@ -165,5 +173,28 @@ describe('a participant that listens', () => {
     ])
     const remote = ['{ name: a, kind: grpc, address: "ledger.example:9001" }']
     expect(check(remote, {}, { insecure: true }).participants).toHaveLength(1)
+  })
+
+  it('is shown a token and called by TLS, with the files that its entry names', async () => {
+    const { caFile } = await testAuthority(folder)
+    writeFileSync(join(folder, 'token'), 'the-token-of-the-daemon-1\n')
+    chmodSync(join(folder, 'token'), 0o644)
+    const { participants, warnings } = check([
+      `{ name: a, kind: grpc, address: "ledger.example:9001", tls_ca_file: ${caFile}, token_file: token }`,
+      '{ name: b, kind: grpc, address: "unix:b.sock", token_file: token }',
+    ])
+    const tokenFile = join(folder, 'token')
+    expect(participants).toEqual([
+      { name: 'a', kind: 'grpc', address: 'ledger.example:9001', access: { tokenFile, tls: { caFile } } },
+      { name: 'b', kind: 'grpc', address: `unix:${folder}/b.sock`, access: { tokenFile } },
+    ])
+    expect(warnings).toEqual([
+      expect.stringMatching(/participants\[0\].token_file: .*token can be read by every user/),
+      expect.stringMatching(/participants\[1\].token_file/),
+    ])
+    const inPlainText = ['{ name: a, kind: grpc, address: "ledger.example:9001", token_file: token }']
+    expect(() => check(inPlainText, {}, { insecure: true })).toThrow(
+      /token_file: the token in .* in plain text/,
+    )
   })
 })

@@ -1,27 +1,22 @@
 /**
- * The composition root. `startDaemon` opens the log, replays it, brings up the configured participants, and only
- * then listens: whoever can connect is served. A start that fails puts away all that it had opened.
+ * The daemon without the process around it. `startDaemon` opens the log, replays it, brings up the configured participants,
+ * and only then listens: whoever can connect is served. A start that fails puts away all that it had opened.
  */
 
-import { AdminService } from '../admin/index.ts'
 import type { CrashPoints } from '../base/crash-points.ts'
-import { noCrashPoints } from '../base/crash-points.ts'
-import { messageOf, PledgedError } from '../base/errors.ts'
-import { systemClock, systemRandom, systemTimers } from '../base/ports.ts'
-import { Coordinator } from '../coordinator/coordinator.ts'
-import type { Notice } from '../coordinator/notices.ts'
-import type { CoordinatorInspection, DrainReport } from '../coordinator/views.ts'
-import type { OpenedLog, OpenStage } from '../log/log.ts'
-import { SqliteLog, type SqliteLogFaults } from '../log/sqlite/index.ts'
-import { type GrpcServer, serveGrpc } from '../transport/grpc/index.ts'
-import { packageVersion } from './build-info.ts'
+import { messageOf, type PledgedError } from '../base/errors.ts'
+import { systemClock, systemTimers } from '../base/ports.ts'
+import type { CoordinatorInspection } from '../coordinator/views.ts'
+import { Assembly } from '../embedding/assembly.ts'
+import { packageVersion } from '../embedding/build-info.ts'
+import type { Drained } from '../embedding/drained.ts'
+import { Reporter } from '../embedding/reporter.ts'
+import type { SqliteLogFaults } from '../log/sqlite/index.ts'
 import type { Configuration } from './configuration.ts'
 import { dialersOf } from './configured-participants.ts'
-import { FirstContact } from './first-contact.ts'
+import { type Guard, guardOf } from './guard.ts'
 import { createLogger, type Logger } from './logger.ts'
 import { type Probes, serveProbes } from './probes.ts'
-import { Reporter } from './reporter.ts'
-import { FIRST_CONTACT_MS } from './tuning.ts'
 import { formatAddress } from './values.ts'
 
 export interface StartOptions {
@@ -31,14 +26,7 @@ export interface StartOptions {
   readonly logFaults?: SqliteLogFaults | undefined
 }
 
-export interface DaemonDrain extends DrainReport {
-  /** Transactions of which a participant is still in doubt. */
-  readonly inDoubt: number
-  /** The participants that it waits for. */
-  readonly owing: readonly string[]
-  /** Participants that are away: what they hold prepared can't be known. */
-  readonly away: readonly string[]
-}
+export type DaemonDrain = Drained
 
 export interface Daemon {
   /** As a client names it, with the port that was bound. */
@@ -67,60 +55,34 @@ export async function startDaemon(configuration: Configuration, options: StartOp
 
 class RunningDaemon implements Daemon {
   readonly #configuration: Configuration
-  readonly #crashPoints: CrashPoints
   readonly #logger: Logger
-  readonly #reporter: Reporter
-  readonly #firstContact: FirstContact
-  readonly #log: OpenedSqliteLog
-  readonly #coordinator: Coordinator
-  readonly #failed = Promise.withResolvers<PledgedError>()
-  #grpc: GrpcServer | undefined
+  readonly #assembly: Assembly
   #probes: Probes | undefined
-  #failure: PledgedError | undefined
-  #draining = false
+  #guard: Guard | undefined
   #stopping: Promise<void> | undefined
 
   constructor(configuration: Configuration, options: StartOptions) {
-    const { limits, participants } = configuration
+    const { limits, participants, dataDirectory } = configuration
     this.#configuration = configuration
-    this.#crashPoints = options.crashPoints ?? noCrashPoints
     this.#logger = options.logger ?? createLogger(configuration.logLevel)
-    this.#reporter = new Reporter({ logger: this.#logger, clock: systemClock, timers: systemTimers })
-    this.#firstContact = new FirstContact(participants.map(({ name }) => name))
-    this.#log = new OpenedSqliteLog({
-      directory: configuration.dataDirectory,
-      batchRecordsMax: limits.appendBatchRecordsMax,
-      onDamage: (damage) => this.#damaged(damage),
-      faults: options.logFaults,
-    })
-    this.#coordinator = new Coordinator({
-      log: this.#log,
+    this.#assembly = new Assembly({
+      dataDirectory,
       limits,
-      clock: systemClock,
-      timers: systemTimers,
-      random: systemRandom,
-      crashPoints: this.#crashPoints,
-      notice: (notice) => this.#notice(notice),
-      dialers: dialersOf({
-        participants,
-        limits,
-        timers: systemTimers,
-        dialFailed: (name, reason) => {
-          this.#notice({ type: 'participant', name, event: 'dial_failed', reason })
-        },
-      }),
+      dialers: dialersOf({ participants, limits, timers: systemTimers }),
+      reporter: new Reporter({ logger: this.#logger, clock: systemClock, timers: systemTimers }),
+      crashPoints: options.crashPoints,
+      logFaults: options.logFaults,
     })
   }
 
   async start(): Promise<void> {
-    await this.#coordinator.start()
-    await this.#awaitParticipants()
+    await this.#assembly.start()
     await this.#listen()
     this.#tellStarted()
   }
 
   get grpcAddress(): string {
-    return this.#grpc?.address ?? formatAddress(this.#configuration.listen)
+    return this.#assembly.address ?? formatAddress(this.#configuration.listen)
   }
 
   get httpAddress(): string {
@@ -128,26 +90,20 @@ class RunningDaemon implements Daemon {
   }
 
   get inspection(): CoordinatorInspection {
-    return this.#coordinator
+    return this.#assembly.coordinator
   }
 
   get failed(): Promise<PledgedError> {
-    return this.#failed.promise
+    return this.#assembly.failed
   }
 
   async drain(): Promise<DaemonDrain> {
     const { drainTimeoutMs } = this.#configuration.limits
     this.#logger.info({ timeout_ms: drainTimeoutMs }, 'draining: new transactions are refused')
-    // What waits for a log that failed will not end: there is nothing to wait for.
-    const timeoutMs = this.#failure === undefined ? drainTimeoutMs : 0
-    this.#draining = true
-    this.#grpc?.refreshHealth()
-    const report = await this.#coordinator.drain(timeoutMs)
-    const { inDoubt, participants } = this.#coordinator.status()
-    const owing = participants.filter((view) => view.inDoubt > 0).map(({ name }) => name)
-    const away = participants.filter(({ up }) => !up).map(({ name }) => name)
-    this.#logger.info({ ...report, in_doubt: inDoubt, owing, away }, 'drained')
-    return { ...report, inDoubt, owing, away }
+    const drained = await this.#assembly.drain(drainTimeoutMs)
+    const { inDoubt, ...report } = drained
+    this.#logger.info({ ...report, in_doubt: inDoubt }, 'drained')
+    return drained
   }
 
   stop(): Promise<void> {
@@ -155,77 +111,31 @@ class RunningDaemon implements Daemon {
     return this.#stopping
   }
 
-  /** The coordinator first: it answers those who wait, and the servers then let the answers out. */
   async #stop(): Promise<void> {
-    this.#reporter.close()
-    const closers = [() => this.#coordinator.stop(), () => this.#grpc?.close(), () => this.#probes?.close()]
-    for (const close of closers) {
-      try {
-        await close()
-      } catch (error) {
-        this.#logger.error({ reason: messageOf(error) }, 'a part of the daemon did not close in order')
-      }
-    }
-  }
-
-  async #awaitParticipants(): Promise<void> {
-    const silent = await this.#firstContact.all(FIRST_CONTACT_MS, systemTimers)
-    for (const name of silent) {
-      this.#reporter.participant(
-        name,
-        'dial_failed',
-        `did not come up within ${FIRST_CONTACT_MS} ms; it is waited for no longer`,
-      )
+    await this.#assembly.stop()
+    this.#guard?.close()
+    try {
+      await this.#probes?.close()
+    } catch (error) {
+      this.#logger.error({ reason: messageOf(error) }, 'the probes did not close in order')
     }
   }
 
   async #listen(): Promise<void> {
-    const { listen, httpListen, limits } = this.#configuration
-    const coordinator = this.#coordinator
-    this.#probes = await serveProbes({ address: httpListen, refusal: () => this.#refusal()?.message })
-    this.#grpc = await serveGrpc({
-      listen: formatAddress(listen),
-      transactions: coordinator,
-      sessions: coordinator,
-      links: coordinator,
-      admin: new AdminService({
-        inspection: coordinator,
-        operators: coordinator,
-        version: packageVersion(),
-        limits,
-      }),
-      limits,
-      ready: () => this.#refusal(),
+    const { listen, httpListen, security } = this.#configuration
+    this.#probes = await serveProbes({
+      address: httpListen,
+      refusal: () => this.#assembly.refusal()?.message,
     })
-  }
-
-  /** Why requests are refused at present. */
-  #refusal(): PledgedError | undefined {
-    if (this.#draining) return new PledgedError('DRAINING', 'the daemon is shutting down')
-    return this.#coordinator.refusal() ?? this.#failure
-  }
-
-  #notice(notice: Notice): void {
-    this.#reporter.notice(notice)
-    if (notice.type === 'log_failed') this.#fail(new PledgedError('LOG_UNWRITABLE', notice.reason))
-    if (notice.type === 'participant' && HEARD.has(notice.event)) this.#firstContact.heard(notice.name)
-  }
-
-  /** The log found out in the background that what it had kept is no longer whole. */
-  #damaged(damage: PledgedError): void {
-    this.#reporter.logFailed(damage.message)
-    this.#fail(damage)
-  }
-
-  #fail(failure: PledgedError): void {
-    this.#failure ??= failure
-    this.#failed.resolve(failure)
-    this.#grpc?.refreshHealth()
+    this.#guard = guardOf(security, this.#logger)
+    const { credentials, authentication } = this.#guard
+    const crowded = (reason: string): void => this.#logger.warn({ reason }, 'there are many connections')
+    await this.#assembly.serve({ listen: formatAddress(listen), credentials, authentication, crowded })
   }
 
   #tellStarted(): void {
     const { configFile, dataDirectory } = this.#configuration
-    const { logId, epoch, participants } = this.#coordinator.status()
+    const { logId, epoch, participants } = this.inspection.status()
     this.#logger.info(
       {
         address: this.grpcAddress,
@@ -237,25 +147,10 @@ class RunningDaemon implements Daemon {
         data_dir: dataDirectory,
         config_file: configFile,
         participants: participants.map(({ name, kind, up }) => ({ name, kind, up })),
-        undelivered: this.#log.opened?.unended.length ?? 0,
+        undelivered: this.#assembly.opened?.unended.length ?? 0,
       },
       'started',
     )
-    const { superseded } = this.#log.opened ?? {}
-    if (superseded !== undefined) this.#reporter.superseded(superseded.message)
-    this.#reporter.heuristics(this.#log.opened?.heuristics ?? [])
-  }
-}
-
-/** A participant has come up, or will not do so at once. */
-const HEARD: ReadonlySet<string> = new Set(['link_up', 'dial_failed', 'impostor', 'link_down'])
-
-/** The log, with what its opening showed. */
-class OpenedSqliteLog extends SqliteLog {
-  opened: OpenedLog | undefined
-
-  override async open(onStage?: (stage: OpenStage) => void): Promise<OpenedLog> {
-    this.opened = await super.open(onStage)
-    return this.opened
+    this.#assembly.tellOpened()
   }
 }

@@ -3,7 +3,7 @@
  * at all, it is shown by `withoutPassword`. What it has to look like is for the participant to say.
  */
 import { messageOf } from '../base/errors.ts'
-import { readSmallFile, type SmallFile } from './small-file.ts'
+import { readSmallFile, type SmallFile } from '../base/small-file.ts'
 import { Mistake, parseText } from './values.ts'
 
 /** Throws a Mistake, which doesn't repeat what was given. */

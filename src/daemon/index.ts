@@ -1,5 +1,6 @@
 /**
- * The daemon: the composition root. Nothing else constructs a log, a server or a participant of the real world.
+ * The daemon: a coordinator, which src/embedding puts together, and what only a process of its own has: the configuration,
+ * participants at an address, log lines, probes, signals, an exit code.
  *
  * - `runDaemon` is `pledged serve`: it resolves with the process's exit code (0; 75 when a decision is left
  *   undelivered; 74 when the log failed), and rejects with a PledgedError when the daemon could not be started.
@@ -8,12 +9,9 @@
  * - `runParticipant` is `pledged participant serve`: a built-in participant as a process of its own; it resolves
  *   with 0 at a signal, and rejects with a PledgedError when the resource can't be served.
  * - `startDaemon` is the daemon without the process around it: no signals, no exit.
- * - `armCrashPoints` gives the crash points that a test's environment asks for; without one they cost nothing.
  *
  * Nothing here writes to standard output: the log lines (JSON) and the closing sentences go to standard error.
  */
-export { armCrashPoints } from './armed-crash-points.ts'
-export { packageVersion } from './build-info.ts'
 export { type Configuration, type ConfiguredParticipant, checkConfiguration } from './configuration.ts'
 export { resourceText } from './configuration-participants.ts'
 export { type Daemon, startDaemon } from './daemon.ts'

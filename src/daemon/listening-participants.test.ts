@@ -1,6 +1,6 @@
 /** The two ends of a participant that listens, together: the daemon's dialer, and the SDK's `listenParticipant`. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,8 +8,10 @@ import { pathToFileURL } from 'node:url'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Epoch, LogId, Xid } from '../base/ids.ts'
 import { defaultLimits } from '../base/limits.ts'
+import type { AccessOptions } from '../dialling/index.ts'
 import type { CoordinatorMessage, ParticipantMessage } from '../protocol/messages.ts'
 import { type Listening, listenParticipant, type Participant } from '../sdk/participant/index.ts'
+import { testAuthority } from '../serving/test-certificates.ts'
 import { linkCases, Peer, peerIdentity } from '../transport/conformance/index.ts'
 import { Recorder } from '../transport/conformance/recorder.ts'
 import { UnaryDialer } from '../transport/unary/index.ts'
@@ -128,6 +130,53 @@ describe('a dialled participant that listens', () => {
     expect([...pledged]).toEqual([])
     const yes = recorder.messages.filter((message) => message.type === 'vote' && message.vote.vote === 'yes')
     expect(yes).toEqual([])
+  })
+})
+
+describe('a participant that asks who calls', () => {
+  it('is dialled with the token and the certificates of its entry, and another dial is refused with a sentence', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'pledged-listening-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const authority = await testAuthority(folder)
+    const tokenFile = join(folder, 'token')
+    writeFileSync(tokenFile, 'the-token-of-the-daemon-1', { mode: 0o600 })
+    const tls = { ...(await authority.issueForLocalhost()), clientCaFile: authority.caFile }
+    const server = await listenParticipant({
+      name: 'peer',
+      participant: participantOf(new Peer(() => {})),
+      listen: '127.0.0.1:0',
+      limits,
+      tokenFile,
+      tls,
+    })
+    onTestFinished(() => server.close())
+    const { certFile, keyFile } = await authority.issue({ dns: ['pledged.internal'] })
+    const own = { caFile: authority.caFile, certFile, keyFile }
+    const dialled = async (access: AccessOptions): Promise<Recorder> => {
+      const dialer = new UnaryDialer({ name: 'peer', address: server.address, access, limits })
+      onTestFinished(() => dialer.close())
+      const recorder = new Recorder()
+      dialer.dial(recorder, recorder.failed)
+      await recorder.until(() => recorder.callbacks > 0)
+      return recorder
+    }
+    const admitted = await dialled({ tokenFile, tls: own })
+    expect(admitted.failures).toEqual([])
+    admitted.opens[0]?.welcome(WELCOME)
+    admitted.opens[0]?.send([{ type: 'prepare', xid: xid(1), work: new Uint8Array(0), timeoutMs: 60_000 }])
+    await admitted.until(() => admitted.messages.length === 1)
+    expect(admitted.messages[0]).toMatchObject({ type: 'vote', vote: { vote: 'yes' } })
+    expect((await dialled({ tls: own })).failures).toEqual([
+      expect.stringMatching(/name the file of its token/),
+    ])
+    expect((await dialled({ tokenFile })).failures).toEqual([expect.stringMatching(/if it speaks TLS/)])
+    expect((await dialled({ tls: { caFile: authority.caFile } })).failures).toEqual([
+      expect.stringMatching(/the participant asks for a certificate of this side/),
+    ])
+    rmSync(tokenFile)
+    expect((await dialled({ tokenFile, tls: own })).failures).toEqual([
+      expect.stringMatching(/token can not be read/),
+    ])
   })
 })
 

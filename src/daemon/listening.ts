@@ -26,6 +26,8 @@ function listening(server: Server, address: Address, setting: string, listen: ()
     server.once('error', failed)
     server.once('listening', () => {
       server.off('error', failed)
+      // It can't accept one more, for want of file descriptors: that is no reason to end the daemon.
+      server.on('error', () => {})
       resolve()
     })
     listen()

@@ -17,4 +17,6 @@ export interface DaemonOptions {
   readonly insecure?: boolean | undefined
   /** --log-level */
   readonly logLevel?: string | undefined
+  /** Where http_listen is when nobody says anything, in the place of the usual port. */
+  readonly httpListenDefault?: string | undefined
 }

@@ -7,10 +7,12 @@ import {
   builtInKindOf,
 } from '../../participants/registry.ts'
 import { messageOf, PledgedError } from '../base/errors.ts'
+import { readSmallFile } from '../base/small-file.ts'
+import type { ClientTls } from '../dialling/index.ts'
+import type { ServerTls } from '../serving/index.ts'
 import { readUrlFile } from './database-url.ts'
 import type { Environment } from './options.ts'
 import { LOCK_TIMEOUT_MS, POOL_SIZE, parseStatements } from './participant-schema.ts'
-import { readSmallFile } from './small-file.ts'
 import { Mistake, parseCount, parseDuration } from './values.ts'
 
 export interface ParticipantOptions {
@@ -21,6 +23,10 @@ export interface ParticipantOptions {
   readonly file?: string | undefined
   /** Of postgres and mysql: a file that has the URL. Left out: PLEDGED_PARTICIPANT_URL. */
   readonly urlFile?: string | undefined
+  /** Attaching, of the token that it shows; listening, of the token that its caller has to show. */
+  readonly tokenFile?: string | undefined
+  /** PEM files: its own certificate and key, and the authority of the other side, which is the daemon's either way. */
+  readonly tls?: ClientTls | undefined
   /** Of the daemon: HOST:PORT or unix:PATH. Left out: PLEDGED_ADDRESS, then the default. */
   readonly address?: string | undefined
   /** HOST:PORT or unix:PATH. Given, it doesn't attach: it listens, and the daemon calls it. */
@@ -32,6 +38,17 @@ export interface ParticipantOptions {
   /** Of postgres and mysql: as they stand in the configuration. */
   readonly poolSize?: string | undefined
   readonly lockTimeout?: string | undefined
+}
+
+/** Throws USAGE where files are missing that a server needs. */
+export function serverTlsOf(tls: ClientTls | undefined): ServerTls | undefined {
+  if (tls === undefined) return undefined
+  const { certFile, keyFile, caFile } = tls
+  if (certFile !== undefined && keyFile !== undefined) return { certFile, keyFile, clientCaFile: caFile }
+  throw new PledgedError(
+    'USAGE',
+    'with --listen, TLS needs a certificate of its own: give --tls-cert and --tls-key; --tls-ca besides is the authority of whoever may call',
+  )
 }
 
 /** Never a flag: whoever lists the processes of a machine reads their flags. */

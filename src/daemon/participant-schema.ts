@@ -28,7 +28,15 @@ const BY_KIND = {
   offsets: z.strictObject({ name, kind: z.literal('offsets'), file: value(parseText) }),
   postgres: server('postgres'),
   mysql: server('mysql'),
-  grpc: z.strictObject({ name, kind: z.literal('grpc'), address: value(parseAddress) }),
+  grpc: z.strictObject({
+    name,
+    kind: z.literal('grpc'),
+    address: value(parseAddress),
+    tls_ca_file: value(parseText).optional(),
+    tls_cert_file: value(parseText).optional(),
+    tls_key_file: value(parseText).optional(),
+    token_file: value(parseText).optional(),
+  }),
 }
 
 export type ParticipantKind = keyof typeof BY_KIND

@@ -4,6 +4,9 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { defaultLimits } from '../base/limits.ts'
+import { systemTimers } from '../base/ports.ts'
+import { Connections } from '../serving/index.ts'
 import { listenOn } from './listening.ts'
 import { type Address, formatAddress } from './values.ts'
 
@@ -21,6 +24,8 @@ export interface ProbesOptions {
 
 /** A probe is one short request; whoever sends less must not hold a connection for long. */
 const REQUEST_TIMEOUT_MS = 5_000
+/** Those that ask are few. Beyond it the oldest goes, so that who comes to ask is always heard. */
+const CONNECTIONS_MAX = 64
 
 /** Rejects with CONFIGURATION where the address can't be had. */
 export async function serveProbes({ address, refusal }: ProbesOptions): Promise<Probes> {
@@ -28,6 +33,14 @@ export async function serveProbes({ address, refusal }: ProbesOptions): Promise<
     { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
     (request, response) => answer(request, response, refusal),
   )
+  const limits = {
+    ...defaultLimits,
+    connectionsMax: CONNECTIONS_MAX,
+    firstRequestTimeoutMs: REQUEST_TIMEOUT_MS,
+  }
+  const connections = new Connections({ limits, timers: systemTimers })
+  // One that has asked stays a stranger: whoever asks again may as well connect again.
+  server.on('connection', (socket) => connections.admit(socket))
   await listenOn(server, address, 'http_listen')
   return { address: addressOf(server, address), close: () => closeServer(server) }
 }

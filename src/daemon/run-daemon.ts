@@ -1,7 +1,7 @@
 /** `pledged serve`: the daemon as a process, from its configuration to its exit code. */
 import { messageOf, type PledgedError } from '../base/errors.ts'
-import { armCrashPoints, armOpeningCrashPoint } from './armed-crash-points.ts'
-import { checkConfiguration } from './configuration.ts'
+import { armCrashPoints, armOpeningCrashPoint } from '../embedding/armed-crash-points.ts'
+import { type Configuration, checkConfiguration } from './configuration.ts'
 import { type Daemon, type DaemonDrain, startDaemon } from './daemon.ts'
 import { createLogger, type Logger } from './logger.ts'
 import type { DaemonOptions, Environment } from './options.ts'
@@ -13,17 +13,31 @@ const EXIT_BUG = 70
 const EXIT_LOG = 74
 const EXIT_UNDELIVERED = 75
 
+/** Who started the daemon, where that isn't a person or a service manager. */
+export interface Supervision {
+  /** In the place of the process's own signals. */
+  readonly listen: (second: () => void) => Signals
+  /** Called once, when requests are taken on. */
+  readonly started: (daemon: Daemon, configuration: Configuration) => void
+  /** A drain that was complete isn't told. */
+  readonly quiet: boolean
+}
+
 /**
  * Resolves with the exit code when the daemon has ended: by a signal, after a drain; or by itself, when its log
  * failed, so that whatever supervises it starts it again. A second signal ends the process at once.
  */
-export async function runDaemon(options: DaemonOptions, env: Environment = process.env): Promise<number> {
+export async function runDaemon(
+  options: DaemonOptions,
+  env: Environment = process.env,
+  supervision?: Supervision,
+): Promise<number> {
   const configuration = checkConfiguration(options, env)
   const crashPoints = armCrashPoints(env)
   const diesAtStage = armOpeningCrashPoint(env)
   const logger = createLogger(configuration.logLevel)
   for (const warning of configuration.warnings) logger.warn(warning)
-  const signals = listenToSignals(() => {
+  const signals = (supervision?.listen ?? listenToSignals)(() => {
     logger.warn('a second signal: the daemon ends at once')
     say(`pledged ended before the drain did: keep the data directory ${configuration.dataDirectory}`)
     process.exit(EXIT_UNDELIVERED)
@@ -32,7 +46,9 @@ export async function runDaemon(options: DaemonOptions, env: Environment = proce
   try {
     const logFaults = diesAtStage === undefined ? undefined : { diesAtStage }
     const daemon = await startDaemon(configuration, { crashPoints, logger, logFaults })
-    return await runUntilEnd(daemon, { signals, logger, ...configuration })
+    supervision?.started(daemon, configuration)
+    const quiet = supervision?.quiet === true
+    return await runUntilEnd(daemon, { signals, logger, quiet, ...configuration })
   } finally {
     signals.close()
     forgetBugs()
@@ -42,12 +58,13 @@ export async function runDaemon(options: DaemonOptions, env: Environment = proce
 interface Running {
   readonly signals: Signals
   readonly logger: Logger
+  readonly quiet: boolean
   readonly dataDirectory: string
   readonly limits: { readonly drainTimeoutMs: number }
 }
 
 async function runUntilEnd(daemon: Daemon, running: Running): Promise<number> {
-  const { signals, logger, dataDirectory, limits } = running
+  const { signals, logger, quiet, dataDirectory, limits } = running
   const failure = await Promise.race([signals.first, daemon.failed])
   if (failure !== undefined) {
     // R6: requests are refused with the reason, questions answered; for as long as a drain may take, then the
@@ -65,7 +82,7 @@ async function runUntilEnd(daemon: Daemon, running: Running): Promise<number> {
     say(logFailedSentence(lateFailure, dataDirectory))
     return EXIT_LOG
   }
-  say(drainedSentence(drained, dataDirectory))
+  if (!quiet || !isDelivered(drained)) say(drainedSentence(drained, dataDirectory))
   return isDelivered(drained) ? EXIT_DONE : EXIT_UNDELIVERED
 }
 

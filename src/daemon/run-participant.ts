@@ -5,6 +5,7 @@
 import { openParticipant } from '../../participants/registry.ts'
 import type { CrashPoints } from '../base/crash-points.ts'
 import { ERROR_CODES, PledgedError } from '../base/errors.ts'
+import { armCrashPoints } from '../embedding/armed-crash-points.ts'
 import {
   type AttachmentEvent,
   attachParticipant,
@@ -12,9 +13,8 @@ import {
   listenParticipant,
   type Participant,
 } from '../sdk/participant/index.ts'
-import { armCrashPoints } from './armed-crash-points.ts'
 import type { Environment } from './options.ts'
-import { type ParticipantOptions, resourceOf } from './participant-options.ts'
+import { type ParticipantOptions, resourceOf, serverTlsOf } from './participant-options.ts'
 import { ReportedParticipant } from './reported-participant.ts'
 import { say } from './say.ts'
 import { listenToSignals } from './signals.ts'
@@ -66,7 +66,7 @@ interface Serving {
 
 async function serve(
   participant: ReportedParticipant,
-  { name, address, listen, insecure }: ParticipantOptions,
+  { name, address, listen, insecure, tokenFile, tls }: ParticipantOptions,
   crashPoints: CrashPoints,
 ): Promise<Serving> {
   const tell = (event: AttachmentEvent | ListeningEvent): void => {
@@ -74,8 +74,17 @@ async function serve(
     say(`${name} ${sentenceOf(event)}`)
   }
   if (listen === undefined)
-    return attachParticipant({ name, participant, address, crashPoints, onEvent: tell })
-  return await listenParticipant({ name, participant, listen, insecure, crashPoints, onEvent: tell })
+    return attachParticipant({ name, participant, address, tokenFile, tls, crashPoints, onEvent: tell })
+  return await listenParticipant({
+    name,
+    participant,
+    listen,
+    insecure,
+    tokenFile,
+    tls: serverTlsOf(tls),
+    crashPoints,
+    onEvent: tell,
+  })
 }
 
 function sentenceOf(event: AttachmentEvent | ListeningEvent): string {
@@ -96,6 +105,8 @@ function sentenceOf(event: AttachmentEvent | ListeningEvent): string {
       return 'retryInMs' in event
         ? `could not attach: ${event.reason}; ${again(event.retryInMs)}`
         : `can't be served yet: ${event.reason}; the next call tries again`
+    case 'secrets':
+      return event.rotation.text
   }
 }
 

@@ -10,9 +10,16 @@ export interface Settings {
   readonly listen: Address
   readonly httpListen: Address
   readonly dataDirectory: string
+  readonly tlsCertFile: string | undefined
+  readonly tlsKeyFile: string | undefined
+  readonly tlsClientCaFile: string | undefined
   readonly transactionsInFlightMax: number
   readonly branchesPerTransactionMax: number
   readonly workBytesMax: number
+  readonly messageBytesMax: number
+  readonly sessionsMax: number
+  readonly participantsMax: number
+  readonly connectionsMax: number
   readonly prepareTimeoutMs: number
   readonly idleTimeoutMs: number
   readonly drainTimeoutMs: number
@@ -51,6 +58,9 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Nam
     parse: parseText,
     fallback: './pledged-data',
   },
+  tlsCertFile: { path: ['tls', 'cert_file'], parse: parseText, fallback: undefined },
+  tlsKeyFile: { path: ['tls', 'key_file'], parse: parseText, fallback: undefined },
+  tlsClientCaFile: { path: ['tls', 'client_ca_file'], parse: parseText, fallback: undefined },
   transactionsInFlightMax: {
     path: ['limits', 'transactions_in_flight'],
     parse: count({ min: 1, max: 10_000_000 }),
@@ -66,6 +76,27 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Nam
     // One prepare has to fit into one message of a batched stream, with its frame.
     parse: count({ min: 1, max: defaultLimits.batchBytesMax - 65_536 }),
     fallback: defaultLimits.workBytesMax,
+  },
+  messageBytesMax: {
+    path: ['limits', 'message_bytes'],
+    // A batch of a stream, with its frame, has to fit.
+    parse: count({ min: defaultLimits.batchBytesMax + 65_536, max: 64 << 20 }),
+    fallback: defaultLimits.messageBytesMax,
+  },
+  sessionsMax: {
+    path: ['limits', 'sessions'],
+    parse: count({ min: 1, max: 100_000 }),
+    fallback: defaultLimits.sessionsMax,
+  },
+  participantsMax: {
+    path: ['limits', 'participants'],
+    parse: count({ min: 1, max: 100_000 }),
+    fallback: defaultLimits.participantsMax,
+  },
+  connectionsMax: {
+    path: ['limits', 'connections'],
+    parse: count({ min: 1, max: 1_000_000 }),
+    fallback: defaultLimits.connectionsMax,
   },
   prepareTimeoutMs: {
     path: ['timeouts', 'prepare'],

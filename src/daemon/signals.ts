@@ -1,4 +1,4 @@
-/** The signals that ask a process to end: the first is heard, the second is final. */
+/** What asks a process to end: the first time is heard, the second is final. */
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 
@@ -11,15 +11,18 @@ export interface Signals {
   close(): void
 }
 
-export function listenToSignals(second: () => void): Signals {
+/** Calls `hear` whenever it is asked to end; the function that it returns ends that. */
+export type Subscribe = (hear: () => void) => () => void
+
+/** `subscribe`: where the asking comes from, if not from the process's own signals. */
+export function listenToSignals(second: () => void, subscribe: Subscribe = toOwnSignals): Signals {
   const first = Promise.withResolvers<undefined>()
   let heard = false
-  const hear = (): void => {
+  const close = subscribe(() => {
     if (heard) second()
     heard = true
     first.resolve(undefined)
-  }
-  for (const signal of SIGNALS) process.on(signal, hear)
+  })
   return {
     first: first.promise,
     orAfter: async (delayMs) => {
@@ -28,8 +31,13 @@ export function listenToSignals(second: () => void): Signals {
       await Promise.race([first.promise, timer.promise])
       clearTimeout(timeout)
     },
-    close: () => {
-      for (const signal of SIGNALS) process.off(signal, hear)
-    },
+    close,
+  }
+}
+
+export function toOwnSignals(hear: () => void): () => void {
+  for (const signal of SIGNALS) process.on(signal, hear)
+  return () => {
+    for (const signal of SIGNALS) process.off(signal, hear)
   }
 }

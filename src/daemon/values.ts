@@ -36,7 +36,7 @@ export function parseDuration(value: unknown, range: Range): number {
   return ms
 }
 
-export function formatDuration(ms: number): string {
+function formatDuration(ms: number): string {
   const units = [
     ['h', 3_600_000],
     ['m', 60_000],

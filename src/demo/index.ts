@@ -32,6 +32,7 @@ export interface DemoOptions {
 }
 
 export async function runDemo(options: DemoOptions): Promise<number> {
+  forgetAccess()
   const input = readInput(options.inputFile)
   const reporter = new Reporter({ json: options.json, quiet: options.quiet, events: input.events.length })
   const cliFile = resolve(process.argv[1] ?? '')
@@ -52,6 +53,13 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   }
   if (options.naive) return runNaive(run)
   return runKilled(run, await storesOf(options, directory))
+}
+
+/** The demo's daemon is its own, and in plain text: the tokens and certificates of this environment are another one's. */
+function forgetAccess(): void {
+  for (const variable of Object.keys(process.env)) {
+    if (variable.startsWith('PLEDGED_TLS_') || variable === 'PLEDGED_TOKEN_FILE') process.env[variable] = ''
+  }
 }
 
 /** The drivers are loaded by whoever wants them. */

@@ -69,7 +69,7 @@ export function commitMessages(transaction: Transaction): SendEffect[] {
   }))
 }
 
-export function mustBeTold(branch: Branch): boolean {
+function mustBeTold(branch: Branch): boolean {
   return branch.state !== 'read_only'
 }
 

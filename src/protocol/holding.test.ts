@@ -65,7 +65,7 @@ describe('what a participant holds', () => {
         type: 'dismiss',
         participant: 'late',
         link: 2,
-        reason: expect.stringMatching(/participantsMax is 1/),
+        reason: expect.stringMatching(/^limits\.participants \(1\) is reached/),
       },
       { type: 'recovery', participant: 'late', signal: { type: 'link_down', reason: expect.anything() } },
     ])

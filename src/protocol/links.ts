@@ -12,7 +12,7 @@ export function openLink(turn: Turn, identity: ParticipantIdentity, link: number
   const { participants, limits } = turn.state
   const participant = participants.get(identity.name) ?? newParticipant(identity.name)
   if (!participants.has(identity.name) && participants.size >= limits.participantsMax) {
-    const reason = `there are ${participants.size} participants, and participantsMax is ${limits.participantsMax}: attach under a name that is known`
+    const reason = `limits.participants (${limits.participantsMax}) is reached: attach under a name that is known, or raise it`
     dismiss(turn, participant, link, reason)
     signalDown(turn, participant, reason)
     return

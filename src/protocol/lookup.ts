@@ -97,7 +97,7 @@ export function getTransaction(turn: Turn, event: GetEvent): void {
   })
 }
 
-export function mustAskLog(turn: Turn, caller: string, requestId: string): boolean {
+function mustAskLog(turn: Turn, caller: string, requestId: string): boolean {
   const { requests } = turn.state
   return requests.get(caller, requestId) === undefined && requests.mustAskLog(caller, requestId)
 }

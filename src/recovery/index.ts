@@ -3,7 +3,7 @@
  * with actions as data; the coordinator carries them out. It switches on what is persisted, never on what is
  * likely.
  */
-export { Boot, type BootEvent, type BootState } from './boot-machine.ts'
+export { Boot, type BootState } from './boot-machine.ts'
 export {
   ParticipantRecovery,
   type ParticipantRecoveryAction,

@@ -157,7 +157,7 @@ const callIds = fc.integer({ min: 0, max: 2 ** 32 - 1 })
 const counts = fc.integer({ min: 1, max: 2 ** 31 - 1 })
 const resourceNames = fc.string({ unit: 'grapheme', maxLength: 40 })
 
-export const leases: fc.Arbitrary<XidLease> = fc.oneof(
+const leases: fc.Arbitrary<XidLease> = fc.oneof(
   fc.record({ firstSequence: fc.nat(), count: fc.constant(0) }),
   fc.record({ firstSequence: fc.integer({ min: 1, max: 10 ** 14 }), count: counts }),
 )

@@ -5,6 +5,7 @@
  */
 import { Metadata, type ServiceError, status as STATUS, type StatusObject } from '@grpc/grpc-js'
 import { ERROR_CODES, type ErrorCode, messageOf, PledgedError } from '../base/errors.ts'
+import { connectionFailure, securityFailure } from './connection-failures.ts'
 import { ErrorInfo } from './generated/google/rpc/error_details.ts'
 import { Status } from './generated/google/rpc/status.ts'
 import type { Failure } from './generated/pledged/v1/stream.ts'
@@ -58,6 +59,11 @@ export function fromServiceError(error: unknown, address: string, who = 'the dae
   return new PledgedError(code, message, { cause: error })
 }
 
+/** The two ends can't agree on a secure connection: its sentence says more than that none was made. */
+export function isSecurityFailure({ cause }: PledgedError): boolean {
+  return isServiceError(cause) && securityFailure(cause.details, '') !== undefined
+}
+
 export function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error
 }
@@ -82,9 +88,11 @@ function errorInfoOf(metadata: Metadata | undefined): ErrorInfo | undefined {
 function meaningOf(error: ServiceError, address: string, who: string): { code: ErrorCode; message: string } {
   const details = error.details === '' ? messageOf(error) : error.details
   if (isConnectionFailure(error)) {
+    const insecurity = securityFailure(details, who)
+    const why = insecurity ?? `(${connectionFailure(details)}): is it running, and is this its address?`
     return {
       code: 'UNAVAILABLE',
-      message: `${who} at ${address} can't be reached (${connectionFailure(details)}): is it running, and is this its address?`,
+      message: `${who} at ${address} can't be reached${insecurity === undefined ? ' ' : ': '}${why}`,
     }
   }
   switch (error.code) {
@@ -120,14 +128,6 @@ function meaningOf(error: ServiceError, address: string, who: string): { code: E
 function isConnectionFailure(error: ServiceError): boolean {
   if (error.code === STATUS.UNAVAILABLE) return true
   return error.code === STATUS.INTERNAL && /RST_STREAM|ECONNRESET|EPIPE|ERR_HTTP2/.test(error.details)
-}
-
-export function connectionFailure(details: string): string {
-  if (details.includes('ECONNREFUSED')) return 'connection refused'
-  if (details.includes('ENOENT')) return 'there is no such socket'
-  if (/ENOTFOUND|EAI_AGAIN|Name resolution failed/.test(details)) return 'the name has no address'
-  if (/ECONNRESET|EPIPE|RST_STREAM|Connection dropped/.test(details)) return 'the connection was lost'
-  return details
 }
 
 function boundedMetadata(metadata: Readonly<Record<string, string>>): Record<string, string> {

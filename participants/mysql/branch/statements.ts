@@ -42,7 +42,7 @@ export function beginning(name: BranchName, { leftMs, lockTimeoutMs }: Timeouts)
   return [`XA START ${nameOf(name)}`, `SET ${kept.join(', ')}`, `SET ${set.join(', ')}`]
 }
 
-export const RESTORING = `SET ${SETTINGS.map((setting) => `SESSION ${setting} = ${PREFIX}${setting}`).join(', ')}`
+const RESTORING = `SET ${SETTINGS.map((setting) => `SESSION ${setting} = ${PREFIX}${setting}`).join(', ')}`
 
 /**
  * R4, R14: the witness is written, the engines are seen to be able to take everything back, and the branch is prepared.

@@ -69,7 +69,7 @@ function raising(name: RefusalName): string {
   return `(('pledged:${name} ' || pg_backend_pid())::int)::text`
 }
 
-export function literal(text: string): string {
+function literal(text: string): string {
   assert(/^[-0-9a-z./]+$/.test(text), 'xids and names are safe in a literal')
   return `'${text}'`
 }

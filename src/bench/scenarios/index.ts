@@ -2,7 +2,7 @@
 import { nullScenario } from './null.ts'
 import type { Scenario } from './scenario.ts'
 
-export type { Scenario, ScenarioOptions } from './scenario.ts'
+export type { Scenario } from './scenario.ts'
 
 export const SCENARIOS = {
   null: nullScenario({

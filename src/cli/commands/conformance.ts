@@ -22,6 +22,7 @@ interface Options {
 
 const DESCRIPTION = [
   'It calls the ParticipantService at HOST:PORT as a coordinator would, and as one in trouble: it repeats, reorders, gives up, races and sends garbage; and with --restart-command it kills. For each rule it says what it saw, why the rule is there, and what to do.',
+  'A participant that asks for TLS or a token is shown what --tls-ca, --tls-cert, --tls-key and --token-file name; what the environment names is for the daemon, and stays here.',
   "A TEMPLATE is work in the participant's own language, or @FILE for a file's bytes. {n} in it becomes a number that is fresh for each branch. Without --work the work is no bytes at all.",
   'Run it against a resource made for it: what it commits stays there. What it prepared is aborted at the end.',
 ].join('\n\n')
@@ -40,6 +41,7 @@ export function addConformance(program: Command, register: Register): void {
       badNews: 'a rule is broken',
       usage: '',
       unreachable: 'nothing answers there',
+      notPermitted: 'the participant asks for a token, and for another one',
       internal: '',
     },
   })
@@ -77,7 +79,7 @@ async function run(session: Session, options: Options, address: string): Promise
       `--case ${unknown} is not a case; there are ${conformanceCaseNames.join(', ')}`,
     )
   }
-  const { json, timeoutMs } = session.settings
+  const { json, timeoutMs, namedAccess } = session.settings
   const works = worksOf(options)
   const restart =
     options.restartCommand === undefined ? undefined : new RestartCommand(options.restartCommand)
@@ -87,6 +89,7 @@ async function run(session: Session, options: Options, address: string): Promise
   process.once('SIGINT', interrupt)
   const report = await runConformance({
     address,
+    access: namedAccess,
     works,
     branch: options.branch,
     restart: restart?.run,

@@ -40,7 +40,7 @@ export function addParticipantList(participants: Command, register: Register): v
   })
 }
 
-export function participantTable(participants: readonly ParticipantStatus[], nowMs: number): Table {
+function participantTable(participants: readonly ParticipantStatus[], nowMs: number): Table {
   // A column for what is hardly ever there would push the last error off the screen.
   const foreign = participants.some(({ foreignBranches }) => foreignBranches > 0) ? ['FOREIGN'] : []
   return {

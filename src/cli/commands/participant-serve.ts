@@ -16,24 +16,30 @@ interface Options {
   readonly insecure?: true
 }
 
+const DESCRIPTION = [
+  'It attaches to the daemon at --address, and attaches again whenever the connection was lost, until SIGTERM or SIGINT; or, with --listen, waits for the daemon to call (kind: grpc in its configuration). How that goes is told on standard error. The URL of a database comes from a file or the environment, never from a flag, which others can read in the list of processes.',
+  "Attaching, it shows the token of --token-file, and the certificate of --tls-cert where there is one; --tls-ca is the authority of the daemon's. Listening, it is whoever calls that has to show that token, and, with --tls-ca, a certificate of that authority; --tls-cert and --tls-key are its own. What the environment names (PLEDGED_TOKEN_FILE, PLEDGED_TLS_...) counts for attaching alone.",
+].join('\n\n')
+
 /** Those that are built in. */
 const KINDS = ['sqlite', 'offsets', 'postgres', 'mysql']
 
 export function addParticipantServe(participants: Command, register: Register): void {
   const command = describe(participants.command('serve'), {
     summary: 'a built-in participant as a process of its own',
-    description:
-      'It attaches to the daemon at --address, and attaches again whenever the connection was lost, until SIGTERM or SIGINT; or, with --listen, waits for the daemon to call (kind: grpc in its configuration). How that goes is told on standard error. The URL of a database comes from a file or the environment, never from a flag, which others can read in the list of processes.',
+    description: DESCRIPTION,
     examples: [
       'pledged participant serve sqlite --name sink --file sink.db',
       'pledged participant serve postgres --name ledger --url-file /run/secrets/ledger-url',
       'PLEDGED_PARTICIPANT_URL=mysql://... pledged participant serve mysql --name stock --listen 127.0.0.1:9001',
+      'pledged participant serve sqlite --name sink --file sink.db --listen 0.0.0.0:9001 --tls-cert sink.pem --tls-key sink.key --token-file sink-token',
     ],
     exitCodes: {
       done: 'stopped by a signal',
       usage: '',
       internal: '',
-      configuration: "the file or the database can't keep a pledge as it is, or isn't one of this kind",
+      configuration:
+        "the file or the database can't keep a pledge as it is, or isn't one of this kind; or nothing would guard the address",
     },
   })
     .addArgument(new Argument('<kind>', 'what it is').choices(KINDS))
@@ -60,7 +66,7 @@ export function addParticipantServe(participants: Command, register: Register): 
     )
   register(command, async (session, options: Options, [kind = '']) => {
     const { name, file, urlFile, statementsFile, poolSize, lockTimeout, listen, insecure } = options
-    const { address, namesAddress } = session.settings
+    const { address, namesAddress, access, namedAccess } = session.settings
     if (listen !== undefined && namesAddress) {
       throw new PledgedError(
         'USAGE',
@@ -80,6 +86,7 @@ export function addParticipantServe(participants: Command, register: Register): 
         address,
         listen,
         insecure,
+        ...(listen === undefined ? access : namedAccess),
       },
       session.environment,
     )

@@ -49,6 +49,13 @@ export function addServe(program: Command, register: Register): void {
         'serve takes no --address: that names a daemon to ask; use --listen for where this one listens',
       )
     }
+    const { namedAccess } = session.settings
+    if (namedAccess.tokenFile !== undefined || namedAccess.tls !== undefined) {
+      throw new PledgedError(
+        'USAGE',
+        "serve takes neither --token-file nor --tls-...: those are for asking a daemon; this one's own are in its configuration, under tls and auth",
+      )
+    }
     const daemon = await import('../../daemon/index.ts')
     const { config: configFile, listen, httpListen, dataDir, insecure, logLevel } = options
     const flags = { configFile, listen, httpListen, dataDir, insecure, logLevel }
@@ -66,6 +73,7 @@ function show(
   resourceText: (participant: ConfiguredParticipant) => string,
 ): void {
   const { configFile, dataDirectory, logLevel, participants, warnings } = configuration
+  const { tls, auth } = configuration.security
   const listen = addressText(configuration.listen)
   const httpListen = addressText(configuration.httpListen)
   if (session.settings.json) {
@@ -75,6 +83,8 @@ function show(
       http_listen: httpListen,
       data_dir: dataDirectory,
       log_level: logLevel,
+      tls: tls === undefined ? null : { cert_file: tls.certFile, client_ca_file: tls.clientCaFile ?? null },
+      identities: auth === undefined ? null : identitiesOf(auth),
       participants: participants.map((participant) => ({
         name: participant.name,
         kind: participant.kind,
@@ -90,10 +100,29 @@ function show(
   session.print([
     `the configuration is right${configFile === undefined ? ' (there is no file: flags, environment and defaults)' : `: ${configFile}`}`,
     `listens on ${listen}, and on ${httpListen} for probes`,
+    securityText(configuration.security),
     `log in ${dataDirectory}`,
     `${counted(participants.length, 'participant')}${names === '' ? ', others may attach' : `: ${names}`}`,
     ...warnings.map((warning) => `warning: ${warning}`),
   ])
+}
+
+type Security = Configuration['security']
+
+/** Who may come in, and by what: never with which token. */
+function identitiesOf({ tokens, certificates }: NonNullable<Security['auth']>) {
+  return [
+    ...tokens.map(({ identity, file }) => ({ ...identity, token_file: file })),
+    ...certificates.map(({ identity, subject }) => ({ ...identity, subject })),
+  ]
+}
+
+function securityText({ tls, auth }: Security): string {
+  const wanted = tls?.clientCaFile === undefined ? '' : ', to clients with a certificate'
+  const connection = tls === undefined ? 'plain text' : `TLS${wanted}`
+  if (auth === undefined) return `${connection}; whoever connects may do everything`
+  const names = identitiesOf(auth).map(({ name, role }) => `${name} (${role})`)
+  return `${connection}; lets in ${[...new Set(names)].join(', ')}`
 }
 
 function addressText(address: Address): string {

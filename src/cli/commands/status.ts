@@ -28,10 +28,7 @@ export function addStatus(program: Command, register: Register): void {
 
 type Fact = readonly [name: string, text: string, style?: Style | undefined]
 
-export function renderStatus(
-  status: GetStatusResponse,
-  session: Pick<Session, 'layout' | 'settings'>,
-): string[] {
+function renderStatus(status: GetStatusResponse, session: Pick<Session, 'layout' | 'settings'>): string[] {
   const { layout } = session
   const facts = factsOf(status, session.settings.address)
   if (!layout.isTerminal) return facts.map(([name, text]) => `${name}\t${oneLine(text)}`)

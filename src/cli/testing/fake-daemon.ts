@@ -4,6 +4,7 @@
  */
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js'
 import { PledgedError } from '../../base/errors.ts'
+import { type TestDoor, testDoor } from '../../dialling/test-door.ts'
 import {
   type AcknowledgeTransactionRequest,
   type AcknowledgeTransactionResponse,
@@ -50,6 +51,13 @@ export interface FakeOperations {
   listAuditEvents?: Handler<ListAuditEventsRequest, ListAuditEventsResponse>
 }
 
+export interface FakeDaemonOptions {
+  /** Default: plain text. */
+  readonly credentials?: ServerCredentials | undefined
+  /** A file of the token that whoever calls has to show. */
+  readonly tokenFile?: string | undefined
+}
+
 export class FakeDaemon implements AsyncDisposable {
   status: GetStatusResponse = GetStatusResponse.fromPartial({
     logId: 'k3f9qa7m2xw4',
@@ -66,12 +74,18 @@ export class FakeDaemon implements AsyncDisposable {
   /** What operators ask for, and what they are answered. */
   operations: FakeOperations = {}
   readonly listRequests: ListTransactionsRequest[] = []
-  readonly #server = new Server()
+  readonly #door: TestDoor
+  readonly #server: Server
   #port = 0
 
-  static async start(): Promise<FakeDaemon> {
-    const daemon = new FakeDaemon()
-    await daemon.#listen()
+  constructor({ tokenFile }: FakeDaemonOptions) {
+    this.#door = testDoor(tokenFile)
+    this.#server = new Server({ interceptors: this.#door.interceptors })
+  }
+
+  static async start(options: FakeDaemonOptions = {}): Promise<FakeDaemon> {
+    const daemon = new FakeDaemon(options)
+    await daemon.#listen(options.credentials ?? ServerCredentials.createInsecure())
     return daemon
   }
 
@@ -79,7 +93,7 @@ export class FakeDaemon implements AsyncDisposable {
     return `127.0.0.1:${this.#port}`
   }
 
-  async #listen(): Promise<void> {
+  async #listen(credentials: ServerCredentials): Promise<void> {
     this.#server.addService(AdminServiceService, {
       getStatus: this.#unary(() => this.status),
       listTransactions: this.#unary((request: ListTransactionsRequest) => this.#listTransactions(request)),
@@ -99,7 +113,7 @@ export class FakeDaemon implements AsyncDisposable {
       getTransaction: this.#unary((request: GetTransactionRequest) => this.#getTransaction(request)),
     })
     this.#port = await new Promise<number>((resolve, reject) => {
-      this.#server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) => {
+      this.#server.bindAsync('127.0.0.1:0', credentials, (error, port) => {
         if (error === null) resolve(port)
         else reject(error)
       })
@@ -146,6 +160,7 @@ export class FakeDaemon implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     this.#server.forceShutdown()
+    this.#door.close()
     return Promise.resolve()
   }
 }

@@ -8,4 +8,4 @@
 export { createDatabaseAt } from './create-database.ts'
 export { startMariadb } from './mariadb.ts'
 export { startPostgres } from './postgres.ts'
-export type { DatabaseServer, ServerOptions, ServerSettings } from './server.ts'
+export type { DatabaseServer, ServerOptions } from './server.ts'

@@ -3,5 +3,5 @@
  * A `MemoryDisk` outlives the logs that open it; `crash` on it is what a loss of power does.
  */
 export { MemoryDisk } from './memory-disk.ts'
-export type { MemoryLogOptions, SyncHook } from './memory-log.ts'
+export type { SyncHook } from './memory-log.ts'
 export { MemoryLog } from './memory-log.ts'

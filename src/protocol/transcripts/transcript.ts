@@ -34,7 +34,7 @@ const LOG_ID = 'k3f9qa7m2xw4' as LogId
 const RESTORED_LOG_ID = 'r7e5t0redz0g' as LogId
 const EPOCHS = ['1-aaaa', '2-bbbb', '3-cccc', '4-dddd'] as Epoch[]
 
-export const transcriptLimits: Limits = {
+const transcriptLimits: Limits = {
   ...defaultLimits,
   prepareTimeoutMs: 1_000,
   idleTimeoutMs: 5_000,

@@ -9,10 +9,12 @@ import {
   type Client,
   type ClientUnaryCall,
   connectivityState,
-  Metadata,
+  type Metadata,
   type ServiceError,
+  status,
 } from '@grpc/grpc-js'
 import type { ErrorCode, PledgedError } from '../../base/errors.ts'
+import type { Access } from '../../dialling/index.ts'
 import { fromServiceError, isServiceError } from '../../wire/index.ts'
 import type { Scope } from './scope.ts'
 import type { Try } from './try.ts'
@@ -25,6 +27,7 @@ export type StartCall<Response> = (
 
 export interface TryOptions<Response> {
   readonly client: Client
+  readonly access: Access
   readonly address: string
   readonly scope: Scope
   /** How long to wait for a connection. */
@@ -48,6 +51,7 @@ export async function tryCall<Response>(options: TryOptions<Response>): Promise<
 }
 
 const READY = connectivityState.READY
+const UNAVAILABLE = status.UNAVAILABLE
 
 /** Resolves with why there is no connection, if there is none in time. */
 async function connected({ client, address, scope, connectTimeoutMs }: TryOptions<unknown>) {
@@ -58,13 +62,33 @@ async function connected({ client, address, scope, connectTimeoutMs }: TryOption
   const forget = scope.onCancel(() => ready.resolve(false))
   const isReady = await ready.promise
   forget()
-  return isReady && !scope.over ? undefined : unreachableError(address)
+  if (isReady && !scope.over) return undefined
+  // A client that is being closed may be asked no more.
+  const isAskable = !isReady && scope.cancelled === undefined
+  return unreachableError(address, isAskable ? await lastFailureOf(client) : undefined)
 }
 
-function call<Response>({ scope, start, onSent }: TryOptions<Response>): Promise<Response> {
+/** Long enough for a channel that has failed to say why, and for nothing else. */
+const ASK_WHY_MS = 50
+
+/**
+ * What the last try to connect has ended with: a channel tells it to a call alone. This one would change nothing, should it
+ * leave after all.
+ */
+function lastFailureOf(client: Client): Promise<string | undefined> {
+  const { promise, resolve } = Promise.withResolvers<string | undefined>()
+  const bytes = (): Buffer => Buffer.alloc(0)
+  const deadline = Date.now() + ASK_WHY_MS
+  client.makeUnaryRequest('/grpc.health.v1.Health/Check', bytes, bytes, undefined, { deadline }, (error) => {
+    resolve(error?.code === UNAVAILABLE ? error.details : undefined)
+  })
+  return promise
+}
+
+function call<Response>({ access, scope, start, onSent }: TryOptions<Response>): Promise<Response> {
   const answered = Promise.withResolvers<Response>()
   const deadline = Date.now() + scope.remainingMs
-  const unary = start(new Metadata(), { deadline }, (error, response) => {
+  const unary = start(access.authorize(), { deadline }, (error, response) => {
     forget()
     if (error === null) answered.resolve(response)
     else answered.reject(error)
@@ -74,17 +98,15 @@ function call<Response>({ scope, start, onSent }: TryOptions<Response>): Promise
   return answered.promise
 }
 
-function unreachableError(address: string): PledgedError {
-  const error = Object.assign(new Error('no connection'), {
-    code: 14,
-    details: 'no connection was made in time',
-  })
+function unreachableError(address: string, details = 'no connection was made in time'): PledgedError {
+  const error = Object.assign(new Error('no connection'), { code: UNAVAILABLE, details })
   return fromServiceError(error, address)
 }
 
 /** Statuses that gRPC itself gives only to a call that no handler has seen. */
 const REFUSALS_WITHOUT_DETAILS: ReadonlySet<ErrorCode> = new Set([
   'NOT_IMPLEMENTED',
+  'UNAUTHENTICATED',
   'PERMISSION_DENIED',
   'INVALID_REQUEST',
 ])

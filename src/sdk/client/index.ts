@@ -10,6 +10,7 @@
  * has changed nothing; a committed one will be whole, whatever crashes.
  */
 export { type ErrorCode, PledgedError } from '../../base/errors.ts'
+export type { ClientTls } from '../../dialling/index.ts'
 export type { AbortCause } from '../../protocol/records.ts'
 export type {
   BranchView,

@@ -3,6 +3,7 @@ import { assert } from '../../base/assert.ts'
 import { PledgedError } from '../../base/errors.ts'
 import type { Clock, Random } from '../../base/ports.ts'
 import type { RequestName } from '../../protocol/requests.ts'
+import { isSecurityFailure } from '../../wire/index.ts'
 import type { ExecuteOptions } from './coordinator.ts'
 import { type Branch, encodeWork } from './work.ts'
 
@@ -71,7 +72,8 @@ export function neverReachedError(
   timeoutMs: number,
   lastError: PledgedError | undefined,
 ): PledgedError {
-  if (lastError !== undefined && lastError.code !== 'UNAVAILABLE') return lastError
+  if (lastError !== undefined && (lastError.code !== 'UNAVAILABLE' || isSecurityFailure(lastError)))
+    return lastError
   return new PledgedError(
     'UNAVAILABLE',
     `no connection to ${address} within ${timeoutMs} ms; nothing was sent: is the daemon running there? ` +

@@ -8,6 +8,7 @@ import {
 } from '@grpc/grpc-js'
 import { PledgedError } from '../../base/errors.ts'
 import type { Epoch, LogId, Xid } from '../../base/ids.ts'
+import { type TestDoor, testDoor } from '../../dialling/test-door.ts'
 import type { Outcome, TransactionState, TransactionView } from '../../protocol/requests.ts'
 import type { SessionAdmission, SessionReply } from '../../protocol/session-messages.ts'
 import {
@@ -45,6 +46,10 @@ export interface ScriptedDaemonOptions {
   readonly getStep?: GetStep | undefined
   /** False: a daemon from before there were sessions. */
   readonly servesSessions?: boolean
+  /** Default: plain text. */
+  readonly credentials?: ServerCredentials | undefined
+  /** A file of the token that whoever calls has to show. */
+  readonly tokenFile?: string | undefined
 }
 
 export class ScriptedDaemon {
@@ -55,6 +60,7 @@ export class ScriptedDaemon {
   readonly sessions: SessionStream[] = []
   readonly #options: ScriptedDaemonOptions
   #server: Server | undefined
+  #door: TestDoor | undefined
   #port = 0
 
   constructor(options: ScriptedDaemonOptions) {
@@ -66,7 +72,9 @@ export class ScriptedDaemon {
   }
 
   async start(): Promise<void> {
-    const server = new Server()
+    const { credentials = ServerCredentials.createInsecure(), tokenFile } = this.#options
+    this.#door = testDoor(tokenFile)
+    const server = new Server({ interceptors: this.#door.interceptors })
     const { executeTransaction, getTransaction, openSession } = TransactionServiceService
     server.addService(
       { executeTransaction, getTransaction },
@@ -85,7 +93,7 @@ export class ScriptedDaemon {
       server.addService({ openSession }, { openSession: (stream: SessionStream) => this.#serve(stream) })
     }
     this.#port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync(`127.0.0.1:${this.#port}`, ServerCredentials.createInsecure(), (error, port) =>
+      server.bindAsync(`127.0.0.1:${this.#port}`, credentials, (error, port) =>
         error === null ? resolve(port) : reject(error),
       )
     })
@@ -96,6 +104,7 @@ export class ScriptedDaemon {
   kill(): void {
     this.#server?.forceShutdown()
     this.#server = undefined
+    this.#door?.close()
   }
 
   /** Ends every session on purpose. */

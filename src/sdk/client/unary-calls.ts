@@ -3,6 +3,7 @@ import type { CrashPoints } from '../../base/crash-points.ts'
 import { PledgedError } from '../../base/errors.ts'
 import type { Limits } from '../../base/limits.ts'
 import type { Timers } from '../../base/ports.ts'
+import type { Access } from '../../dialling/index.ts'
 import type { Answer, ExecuteRequest, TransactionView } from '../../protocol/requests.ts'
 import type { TransactionServiceClient } from '../../wire/generated/pledged/v1/transaction_service.ts'
 import { answerFromProto, executeToProto, getToProto } from '../../wire/index.ts'
@@ -15,6 +16,7 @@ import type { Try } from './try.ts'
 export interface UnaryCallsOptions {
   readonly address: string
   readonly client: TransactionServiceClient
+  readonly access: Access
   readonly limits: Pick<Limits, 'connectTimeoutMs'>
   readonly timers: Timers
   readonly crashPoints: CrashPoints
@@ -55,9 +57,9 @@ export class UnaryCalls implements RequestCalls {
     start: StartCall<Parameters<typeof answerFromProto>[0]>,
     onSent?: () => void,
   ): Promise<Try<Answer>> {
-    const { client, address, limits } = this.#options
+    const { client, access, address, limits } = this.#options
     const { connectTimeoutMs } = limits
-    const tried = await tryCall({ client, address, scope, connectTimeoutMs, start, onSent })
+    const tried = await tryCall({ client, access, address, scope, connectTimeoutMs, start, onSent })
     if (tried.end !== 'answered') return tried
     try {
       return { end: 'answered', response: answerFromProto(tried.response) }

@@ -3,14 +3,14 @@ import {
   type ChannelOptions,
   Client,
   connectivityState,
-  credentials,
   Metadata,
   type ServiceError,
   status as STATUS,
 } from '@grpc/grpc-js'
 import { PledgedError } from '../../base/errors.ts'
+import type { Access } from '../../dialling/index.ts'
 import { ParticipantServiceService as service } from '../../wire/generated/pledged/v1/participant_service.ts'
-import { connectionFailure } from '../../wire/index.ts'
+import { connectionFailure, securityFailure } from '../../wire/index.ts'
 import { sleep } from './patience.ts'
 
 export type Answer<Value> =
@@ -25,6 +25,7 @@ export interface Speaker {
 
 export interface CallerOptions {
   readonly address: string
+  readonly access: Access
   readonly timeoutMs: number
   readonly speaker: Speaker
 }
@@ -53,6 +54,8 @@ const CHANNEL: ChannelOptions = {
   'grpc.min_reconnect_backoff_ms': 50,
   'grpc.max_reconnect_backoff_ms': 250,
 }
+/** Of what stands before the methods. */
+const REFUSALS: readonly STATUS[] = [STATUS.UNAUTHENTICATED, STATUS.PERMISSION_DENIED]
 const SERVICE = '/pledged.v1.ParticipantService'
 const AS_IT_IS = (bytes: Buffer): Buffer => bytes
 
@@ -62,7 +65,7 @@ export class Caller {
 
   constructor(options: CallerOptions) {
     this.#options = options
-    this.#client = connect(options.address)
+    this.#client = connect(options)
   }
 
   ask<Request, Response>(
@@ -79,7 +82,7 @@ export class Caller {
         requestSerialize,
         responseDeserialize,
         request,
-        metadataOf(speaker),
+        this.#options.access.authorize(metadataOf(speaker)),
         { deadline },
         (error, value) => {
           clearTimeout(timer)
@@ -106,10 +109,25 @@ export class Caller {
     })
     if (failure === undefined) return
     const state = await this.ask(service.listPreparedBranches, { pageSize: 1, pageToken: '' })
+    const { address } = this.#options
+    const insecurity = state.ok ? undefined : securityFailure(state.details, 'the participant')
+    if (insecurity !== undefined) {
+      throw new PledgedError('UNAVAILABLE', `the participant at ${address} can't be called: ${insecurity}`)
+    }
     const detail = state.ok ? failure.message : connectionFailure(state.details)
     throw new PledgedError(
       'UNAVAILABLE',
-      `nothing answers at ${this.#options.address} (${detail}): is the participant running, and is this its address?`,
+      `nothing answers at ${address} (${detail}): is the participant running, and is this its address?`,
+    )
+  }
+
+  /** Throws UNAUTHENTICATED where the participant wants to know who calls, or takes this one for nobody: no rule is broken by that. */
+  async requireAdmitted(): Promise<void> {
+    const answer = await this.ask(service.listPreparedBranches, { pageSize: 1, pageToken: '' })
+    if (answer.ok || !REFUSALS.includes(answer.code)) return
+    throw new PledgedError(
+      'UNAUTHENTICATED',
+      `the participant at ${this.#options.address} doesn't take who calls: ${answer.details} (the suite shows the token of --token-file)`,
     )
   }
 
@@ -132,7 +150,7 @@ export class Caller {
   /** What is left of the old connection is given up. */
   async reconnect(): Promise<void> {
     this.#client.close()
-    this.#client = connect(this.#options.address)
+    this.#client = connect(this.#options)
     await this.connected()
   }
 
@@ -154,6 +172,6 @@ function metadataOf({ logId, epoch }: Speaker): Metadata {
   return metadata
 }
 
-function connect(address: string): Client {
-  return new Client(address, credentials.createInsecure(), CHANNEL)
+function connect({ address, access }: CallerOptions): Client {
+  return new Client(address, access.channelCredentials, CHANNEL)
 }

@@ -3,6 +3,7 @@ import { messageOf, PledgedError } from '../../base/errors.ts'
 import { drawEpoch, drawLogId, isParticipantName } from '../../base/ids.ts'
 import { defaultLimits } from '../../base/limits.ts'
 import { systemRandom } from '../../base/ports.ts'
+import { Access, type AccessOptions } from '../../dialling/index.ts'
 import { Bench } from './bench.ts'
 import { Caller } from './caller.ts'
 import { type ConformanceCase, conformanceCases, type Need } from './cases/index.ts'
@@ -14,6 +15,8 @@ import { Works, type WorkTemplates } from './works.ts'
 export interface ConformanceOptions {
   /** HOST:PORT, or unix:PATH. */
   readonly address: string
+  /** What the participant is shown, and by what it is known: nothing, and in plain text, unless it is given. */
+  readonly access?: AccessOptions | undefined
   readonly works?: WorkTemplates | undefined
   /** The name of the branch, for a participant that insists on one. Default: conformance. */
   readonly branch?: string | undefined
@@ -36,7 +39,10 @@ const FORGET_BATCH = 500
 /** Somebody types the address, and may have it wrong: a moment for a participant that is just starting, no more. */
 const FIRST_CONTACT_MS = 2_000
 
-/** Throws UNAVAILABLE where nothing answers, INVALID_REQUEST where the branch is no participant's name. */
+/**
+ * Throws UNAVAILABLE where nothing answers, INVALID_REQUEST where the branch is no participant's name, CONFIGURATION where a file
+ * of its access can't be used, UNAUTHENTICATED where the participant doesn't take it.
+ */
 export async function runConformance(options: ConformanceOptions): Promise<ConformanceReport> {
   const { address, branch = 'conformance', timeoutMs = defaultLimits.prepareTimeoutMs } = options
   if (!isParticipantName(branch)) {
@@ -47,9 +53,11 @@ export async function runConformance(options: ConformanceOptions): Promise<Confo
   }
   const logId = drawLogId(systemRandom)
   const epoch = drawEpoch(1, systemRandom)
-  const caller = new Caller({ address, timeoutMs, speaker: { logId, epoch } })
+  const access = new Access(address, options.access ?? {})
+  const caller = new Caller({ address, access, timeoutMs, speaker: { logId, epoch } })
   try {
     await caller.connected(Math.min(timeoutMs, FIRST_CONTACT_MS))
+    await caller.requireAdmitted()
     const bench = new Bench({
       caller,
       works: new Works(options.works ?? {}, systemRandom),

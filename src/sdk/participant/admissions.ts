@@ -8,8 +8,8 @@ import { isEpoch, isLogId, type LogId } from '../../base/ids.ts'
 import type { CoordinatorIdentity } from './participant.ts'
 import type { AdmissionRefusal } from './session.ts'
 
-export const LOG_ID_HEADER = 'pledged-log-id'
-export const EPOCH_HEADER = 'pledged-epoch'
+const LOG_ID_HEADER = 'pledged-log-id'
+const EPOCH_HEADER = 'pledged-epoch'
 
 /** Logs that are remembered; a participant has few, and one that is forgotten is only asked for again. */
 const LOGS_MAX = 64

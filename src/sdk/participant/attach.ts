@@ -14,7 +14,8 @@ import {
   systemTimers,
   type Timers,
 } from '../../base/ports.ts'
-import { backoffMs, resolveAddress } from '../dialling.ts'
+import type { Access, ClientTls } from '../../dialling/index.ts'
+import { backoffMs, resolveAccess, resolveAddress } from '../dialling.ts'
 import { type AttachLimits, type AttachmentEnd, AttachmentStream } from './attachment-stream.ts'
 import { ParticipantHost } from './host.ts'
 import type { Participant } from './participant.ts'
@@ -39,6 +40,13 @@ export type AttachmentEvent =
 export interface AttachOptions {
   /** HOST:PORT or unix:PATH. Default: PLEDGED_ADDRESS, then 127.0.0.1:7420. */
   readonly address?: string | undefined
+  /** A file with the token that the daemon knows this participant by. Default: PLEDGED_TOKEN_FILE, then none. */
+  readonly tokenFile?: string | undefined
+  /**
+   * PEM files. Given, even as `{}`, TLS is spoken. Default: PLEDGED_TLS_CA, PLEDGED_TLS_CERT, PLEDGED_TLS_KEY, each by itself;
+   * without any of them plain text, in which a token is sent to nobody but this machine.
+   */
+  readonly tls?: ClientTls | undefined
   /** Under which transactions know it: 1 to 32 of a-z, 0-9, '-'. */
   readonly name: string
   /** Closed when the attachment is. */
@@ -66,7 +74,10 @@ export interface Attachment extends AsyncDisposable {
   close(): Promise<void>
 }
 
-/** Throws INVALID_REQUEST where the name or the address is none. Everything after is told to `onEvent`. */
+/**
+ * Throws INVALID_REQUEST where the name or the address is none, CONFIGURATION where a file can't be used. Everything after is
+ * told to `onEvent`. The files are read again, when they have changed, for the next attach.
+ */
 export function attachParticipant(options: AttachOptions): Attachment {
   return new ParticipantAttachment(options)
 }
@@ -75,6 +86,7 @@ class ParticipantAttachment implements Attachment {
   readonly name: string
   readonly address: string
   readonly closed: Promise<void>
+  readonly #access: Access
   readonly #host: ParticipantHost
   readonly #limits: AttachLimits & Pick<Limits, 'refusedRetryMs'>
   readonly #timers: Timers
@@ -89,6 +101,7 @@ class ParticipantAttachment implements Attachment {
   constructor(options: AttachOptions) {
     this.name = options.name
     this.address = resolveAddress(options.address)
+    this.#access = resolveAccess(this.address, options)
     const limits = options.limits ?? defaultLimits
     this.#limits = limits
     this.#timers = options.timers ?? systemTimers
@@ -145,6 +158,7 @@ class ParticipantAttachment implements Attachment {
     if (described.identity === undefined) return this.#failed(described.reason)
     const stream = new AttachmentStream({
       address: this.address,
+      access: this.#access,
       host: this.#host,
       identity: described.identity,
       limits: this.#limits,

@@ -2,10 +2,10 @@
  * One attach, from the dial to its end: hello, welcome, then the host on one side and the stream on the other.
  * Nothing is repeated from here: what the coordinator had asked and was not told, it finds by its scan.
  */
-import { credentials } from '@grpc/grpc-js'
 import { messageOf } from '../../base/errors.ts'
 import type { Limits } from '../../base/limits.ts'
 import type { Timers } from '../../base/ports.ts'
+import type { Access } from '../../dialling/index.ts'
 import type { ParticipantIdentity, ParticipantMessage } from '../../protocol/messages.ts'
 import {
   type AttachParticipantRequest,
@@ -35,6 +35,7 @@ export type AttachLimits = DiallingLimits &
 
 export interface AttachmentStreamOptions {
   readonly address: string
+  readonly access: Access
   readonly host: ParticipantHost
   readonly identity: ParticipantIdentity
   readonly limits: AttachLimits
@@ -70,16 +71,16 @@ export class AttachmentStream {
 
   constructor(options: AttachmentStreamOptions) {
     this.#options = options
-    const { address, identity, limits, timers } = options
+    const { address, access, identity, limits, timers } = options
     const ended = Promise.withResolvers<AttachmentEnd>()
     this.ended = ended.promise
     this.#resolve = ended.resolve
     this.#client = new ParticipantGatewayServiceClient(
       address,
-      credentials.createInsecure(),
+      access.channelCredentials,
       channelOptions(limits),
     )
-    this.#stream = this.#client.attachParticipant()
+    this.#stream = this.#client.attachParticipant(access.authorize())
     this.#writer = new BatchedWriter({
       sink: this.#stream,
       codec: participantBatches(identity.name),

@@ -25,7 +25,9 @@ export {
   xidOf,
 } from '../../base/ids.ts'
 export { findWalDamage, type WalDamage } from '../../base/sqlite-wal/index.ts'
+export type { ClientTls } from '../../dialling/index.ts'
 export type { BranchResult, Evidence, HeldBranch, Verb, Vote } from '../../protocol/messages.ts'
+export type { Rotation, ServerTls } from '../../serving/index.ts'
 export { type Attachment, type AttachmentEvent, type AttachOptions, attachParticipant } from './attach.ts'
 export { type Listening, type ListeningEvent, type ListenOptions, listenParticipant } from './listen.ts'
 export * from './participant.ts'

@@ -4,17 +4,18 @@
  * prepares than it may run (the next is refused with RESOURCE_EXHAUSTED). A call that its caller has cancelled, as an
  * abort cancels the prepare, fires that prepare's signal.
  */
-import { Server, ServerCredentials } from '@grpc/grpc-js'
 import type { CrashPoints } from '../../base/crash-points.ts'
 import { messageOf, PledgedError } from '../../base/errors.ts'
 import { defaultLimits, type Limits } from '../../base/limits.ts'
 import { type Clock, type Random, systemTimers, type Timers } from '../../base/ports.ts'
 import type { ParticipantIdentity } from '../../protocol/messages.ts'
 import {
+  BoundedServer,
   bind,
   type Health,
-  isLocal,
-  parseListenAddress,
+  type Rotation,
+  type ServerLimits,
+  type ServerTls,
   serveHealth,
   shutDown,
   silenceGrpc,
@@ -23,6 +24,7 @@ import {
 import { ParticipantServiceService } from '../../wire/generated/pledged/v1/participant_service.ts'
 import { type ConnectionLimits, serverOptions } from '../../wire/index.ts'
 import { Admissions } from './admissions.ts'
+import { Guard } from './guard.ts'
 import { ParticipantHost } from './host.ts'
 import type { CoordinatorIdentity, Participant } from './participant.ts'
 import { participantService } from './participant-service.ts'
@@ -35,8 +37,11 @@ export type ListeningEvent =
   | ({ readonly type: 'refused'; readonly reason: string; readonly permanent: boolean } & CoordinatorIdentity)
   /** The participant can't describe itself: its calls are refused, with this sentence, until it can. */
   | { readonly type: 'failed'; readonly reason: string }
+  /** Files of certificates or tokens have changed: they are used from now on, or can't be, and its text says why. */
+  | { readonly type: 'secrets'; readonly rotation: Rotation }
 
 export type ListenLimits = ConnectionLimits &
+  ServerLimits &
   Pick<
     Limits,
     | 'participantConcurrencyMax'
@@ -54,6 +59,13 @@ export interface ListenOptions {
   readonly participant: Participant
   /** HOST:PORT (port 0: any that is free), or unix:PATH. */
   readonly listen: string
+  /**
+   * PEM files: the participant's own certificate and key, and, with `clientCaFile`, the authority of whoever may call. Without it,
+   * plain text. Needed, with that authority or `tokenFile`, where other machines can reach it.
+   */
+  readonly tls?: ServerTls | undefined
+  /** A file with the token that the coordinator has to show (`token_file` in its configuration), or two, one a line. */
+  readonly tokenFile?: string | undefined
   /** Listen also where other machines can reach it, without encryption or authentication. */
   readonly insecure?: boolean | undefined
   readonly onEvent?: ((event: ListeningEvent) => void) | undefined
@@ -76,22 +88,11 @@ export interface Listening extends AsyncDisposable {
   close(): Promise<void>
 }
 
-/** Rejects with INVALID_REQUEST where the name is none, CONFIGURATION where it can't listen. */
+/** Rejects with INVALID_REQUEST where the name is none, CONFIGURATION where it can't listen, or nothing would guard it. */
 export async function listenParticipant(options: ListenOptions): Promise<Listening> {
-  requireLocal(options)
   const listening = new ParticipantListening(options)
   await listening.open()
   return listening
-}
-
-/** Until there are TLS and authentication, whoever reaches the port may commit and abort. */
-function requireLocal({ listen, insecure = false }: ListenOptions): void {
-  if (insecure || isLocal(parseListenAddress(listen))) return
-  throw new PledgedError(
-    'CONFIGURATION',
-    `listen is ${listen}, which can be reached from other machines, and there is neither TLS nor authentication: ` +
-      'use a loopback address or a unix socket, or say insecure',
-  )
 }
 
 const SERVICE = 'pledged.v1.ParticipantService'
@@ -103,7 +104,8 @@ class ParticipantListening implements Listening {
   readonly #limits: ListenLimits
   readonly #timers: Timers
   readonly #host: ParticipantHost
-  readonly #server: Server
+  readonly #guard: Guard
+  readonly #server: BoundedServer
   readonly #health: Health
   readonly #resolveClosed: () => void
   #address = ''
@@ -123,7 +125,13 @@ class ParticipantListening implements Listening {
     const closed = Promise.withResolvers<void>()
     this.closed = closed.promise
     this.#resolveClosed = closed.resolve
-    this.#server = new Server(serverOptions(this.#limits))
+    this.#guard = new Guard({ ...options, tell: (rotation) => this.#tell({ type: 'secrets', rotation }) })
+    const { interceptors } = this.#guard
+    this.#server = new BoundedServer({
+      limits: this.#limits,
+      timers: this.#timers,
+      grpc: { ...serverOptions(this.#limits), interceptors },
+    })
     this.#server.addService(tolerant(ParticipantServiceService), this.#handlers())
     this.#health = serveHealth(this.#server, [SERVICE], () =>
       this.#isReady
@@ -137,7 +145,10 @@ class ParticipantListening implements Listening {
   }
 
   async open(): Promise<void> {
-    this.#address = await bind(this.#server, this.#options.listen, ServerCredentials.createInsecure())
+    this.#address = await bind(this.#server, this.#options.listen, this.#guard.credentials).catch((error) => {
+      this.#guard.close()
+      throw error
+    })
     this.#tell({ type: 'listening', address: this.#address })
     // So that what is wrong is told before the first call meets it; that call tries again.
     this.#ready().catch(() => {})
@@ -151,6 +162,7 @@ class ParticipantListening implements Listening {
     this.#isClosing = true
     this.#health.stop()
     await shutDown(this.#server, this.#limits.serverCloseTimeoutMs, this.#timers)
+    this.#guard.close()
     await this.#host.close()
     this.#resolveClosed()
   }

@@ -1,3 +1,3 @@
 /** The link port's conformance suite; run by the test of each link. Not part of the program. */
-export { type LinkCase, type LinkHarness, linkCases } from './cases.ts'
+export { linkCases } from './cases.ts'
 export { DIE, Peer, peerIdentity } from './peer.ts'

@@ -1,7 +1,7 @@
 /** What all calls have in common: who calls, until when, and how a refusal is answered. */
 import type { handleUnaryCall, Metadata, ServerUnaryCall } from '@grpc/grpc-js'
 import { PledgedError } from '../../base/errors.ts'
-import { requireMessage } from '../../serving/index.ts'
+import { type Identity, requireMessage } from '../../serving/index.ts'
 import { type CallFacts, toStatus } from '../../wire/index.ts'
 
 /** What is known of a caller before its request is looked at. */
@@ -10,11 +10,15 @@ export interface IncomingCall {
   getPeer(): string
 }
 
-/** The identity that request ids and begun transactions belong to. */
-export type Identify = (call: IncomingCall) => string
+/** Everyone, where there is no authentication: one caller, who may do everything. */
+export const ANONYMOUS = { name: 'anonymous', role: 'anyone' } as const
 
-/** Until there is authentication, everyone is the same caller. */
-export const identifyAsAnonymous: Identify = () => 'anonymous'
+/** To whom request ids and begun transactions belong, by the name; and what else is theirs to ask. */
+export type Caller = Identity | typeof ANONYMOUS
+
+export type Identify = (call: IncomingCall) => Caller
+
+export const identifyAsAnonymous: Identify = () => ANONYMOUS
 
 /** https://www.w3.org/TR/trace-context/#traceparent-header */
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
@@ -23,7 +27,7 @@ export interface UnaryOptions<Request, Response> {
   /** Why the call isn't taken now. */
   readonly refusal: () => PledgedError | undefined
   readonly identify: Identify
-  readonly handle: (request: Request, facts: CallFacts) => Promise<Response>
+  readonly handle: (request: Request, facts: CallFacts, caller: Caller) => Promise<Response>
 }
 
 export function unary<Request, Response>(
@@ -44,8 +48,9 @@ async function answer<Request, Response>(
   const request = requireMessage(call.request)
   const refusal = options.refusal()
   if (refusal !== undefined) throw refusal
+  const caller = options.identify(call)
   const facts: CallFacts = {
-    caller: options.identify(call),
+    caller: caller.name,
     deadlineInMs: deadlineInMs(call),
     traceparent: traceparentOf(call.metadata),
   }
@@ -56,7 +61,7 @@ async function answer<Request, Response>(
       'the deadline had passed when the request arrived; nothing was run: send it again with more time',
     )
   }
-  return options.handle(request, facts)
+  return options.handle(request, facts, caller)
 }
 
 /** A method that this version does not serve. */

@@ -42,7 +42,7 @@ import {
 import { peerIdentity } from '../conformance/index.ts'
 import { Recorder } from '../conformance/recorder.ts'
 import type { Welcome } from '../link.ts'
-import { type GrpcServer, type GrpcServerOptions, serveGrpc } from './index.ts'
+import { type EntranceOptions, type GrpcServer, type GrpcServerOptions, serveGrpc } from './index.ts'
 
 export const XID = 'k3f9qa7m2xw4.7-q3f9.1042' as Xid
 
@@ -185,10 +185,16 @@ export interface Served extends AsyncDisposable {
   close(): Promise<void>
 }
 
-export interface ServeOptions extends Partial<Pick<GrpcServerOptions, 'listen' | 'identify'>> {
+export interface ServeOptions
+  extends Partial<Pick<GrpcServerOptions, 'listen' | 'authentication' | 'credentials'>> {
   readonly limits?: Partial<Limits>
   /** In the place of the fake ones. */
   readonly sessions?: SessionApi
+}
+
+/** Everyone is this application. */
+export function everyoneIs(name: string): EntranceOptions {
+  return { authenticate: () => ({ name, role: 'application' }), refused: () => {} }
 }
 
 export async function serve(options: ServeOptions = {}): Promise<Served> {
@@ -199,7 +205,8 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
   let refusal: PledgedError | undefined
   const server = await serveGrpc({
     listen: options.listen ?? '127.0.0.1:0',
-    identify: options.identify,
+    authentication: options.authentication,
+    credentials: options.credentials,
     transactions,
     sessions: options.sessions ?? sessions,
     links,

@@ -8,13 +8,13 @@
  *   turn of the event loop about different xids may be regrouped.
  * - An application's stream is a Session. What it sends is refused call by call where a call is wrong; while too many are
  *   unanswered it isn't read.
+ * - With `authentication`, each call is let in by its headers, or refused, before a message of it is read: UNAUTHENTICATED,
+ *   or PERMISSION_DENIED. Health alone is open.
  * - Whatever a client sends, or however it goes, the server lives on.
  */
 export {
-  formatListenAddress,
   type ListenAddress,
-  parseListenAddress,
   type Ready,
 } from '../../serving/index.ts'
-export { type Identify, type IncomingCall, identifyAsAnonymous } from './calls.ts'
+export type { EntranceOptions, RefusedCall } from './entrance.ts'
 export { type GrpcServer, type GrpcServerOptions, serveGrpc } from './serve.ts'

@@ -9,12 +9,15 @@ import type {
 import { helloFromProto } from '../../wire/index.ts'
 import type { LinkListener } from '../link.ts'
 import { refusalOfStream } from './admission.ts'
+import type { AdmitParticipant } from './entrance.ts'
 import { serveIntroduced } from './introduction.ts'
 import { type AttachStream, type LinkLimits, StreamLink } from './stream-link.ts'
 
 export interface ParticipantGatewayOptions {
   readonly links: LinkListener
   readonly ready: Ready
+  /** Throws where a participant of that name may not attach over this stream. */
+  readonly admit: AdmitParticipant
   readonly limits: LinkLimits & Pick<Limits, 'helloTimeoutMs'>
 }
 
@@ -54,8 +57,10 @@ export class ParticipantGateway {
     if (message.body?.$case !== 'hello') {
       throw new PledgedError('INVALID_REQUEST', 'the first message of AttachParticipant has to be hello')
     }
+    const identity = helloFromProto(message.body.value)
+    this.#options.admit(stream, identity.name)
     const link = new StreamLink({
-      identity: helloFromProto(message.body.value),
+      identity,
       stream,
       listener: this.#options.links,
       limits: this.#options.limits,

@@ -20,7 +20,7 @@ import {
   TransactionServiceService,
 } from '../../wire/generated/pledged/v1/transaction_service.ts'
 import { transactionFromProto } from '../../wire/index.ts'
-import { called, committed, refusalOf, type Served, serve, until, XID } from './harness.ts'
+import { called, committed, everyoneIs, refusalOf, type Served, serve, until, XID } from './harness.ts'
 
 const executeRequest = ExecuteTransactionRequest.fromPartial({
   requestId: 'r-1',
@@ -32,7 +32,7 @@ const execute = (served: Served, request = executeRequest) =>
 
 describe('TransactionService', () => {
   it('hands an execute on with its caller, its deadline and its trace, and answers what came of it', async () => {
-    await using served = await serve({ identify: (call) => `from ${call.getPeer().split(':')[0]}` })
+    await using served = await serve({ authentication: everyoneIs('shop') })
     const metadata = new Metadata()
     const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
     metadata.set('traceparent', traceparent)
@@ -45,7 +45,7 @@ describe('TransactionService', () => {
       {
         verb: 'execute',
         request: {
-          caller: 'from 127.0.0.1',
+          caller: 'shop',
           deadlineInMs: expect.closeTo(60_000, -4.5),
           traceparent,
           name: { requestId: 'r-1', attempt: 1 },
@@ -228,7 +228,7 @@ describe('what clients do wrong', () => {
   it('a message over the limit is refused, and the next request is served', async () => {
     await using served = await serve({ limits: { messageBytesMax: 1_000, workBytesMax: 1_000 } })
     expect(await refusalOf(sendBytes(served, Buffer.alloc(100_000)))).toMatch(
-      /^LIMIT_REACHED: .*larger than max/,
+      /^LIMIT_REACHED: .*larger than max.*limits\.message_bytes is 1000$/,
     )
     expect((await execute(served)).replayed).toBe(true)
   })

@@ -1,18 +1,28 @@
 /** The server: every service of the contract that the daemon serves, on one address. */
-import { Server, ServerCredentials } from '@grpc/grpc-js'
+import { ServerCredentials } from '@grpc/grpc-js'
 import type { Limits } from '../../base/limits.ts'
 import { systemTimers } from '../../base/ports.ts'
 import type { SessionApi, TransactionApi } from '../../protocol/requests.ts'
 import type { Ready } from '../../serving/index.ts'
-import { bind, type Health, serveHealth, shutDown, silenceGrpc, tolerant } from '../../serving/index.ts'
+import {
+  BoundedServer,
+  bind,
+  type Health,
+  serveHealth,
+  shutDown,
+  silenceGrpc,
+  tolerant,
+} from '../../serving/index.ts'
 import { AdminServiceService } from '../../wire/generated/pledged/v1/admin_service.ts'
 import { ParticipantGatewayServiceService } from '../../wire/generated/pledged/v1/participant_gateway_service.ts'
 import { TransactionServiceService } from '../../wire/generated/pledged/v1/transaction_service.ts'
 import { type AdminHandlers, serverOptions } from '../../wire/index.ts'
 import type { LinkListener } from '../link.ts'
 import { adminService } from './admin-service.ts'
-import { type Identify, identifyAsAnonymous } from './calls.ts'
+import { identifyAsAnonymous } from './calls.ts'
+import { Entrance, type EntranceOptions } from './entrance.ts'
 import { ParticipantGateway } from './participant-gateway.ts'
+import { serveReflection } from './reflection.ts'
 import { SessionGateway } from './session-gateway.ts'
 import { transactionService } from './transaction-service.ts'
 
@@ -35,10 +45,12 @@ export interface GrpcServerOptions {
    * what begins new work.
    */
   readonly ready: Ready
-  /** Defaults to one identity for everyone. */
-  readonly identify?: Identify | undefined
+  /** Who calls, and who is told of calls that aren't let in. Without it everyone is anonymous, and may do everything. */
+  readonly authentication?: EntranceOptions | undefined
   /** Defaults to plain text. */
   readonly credentials?: ServerCredentials | undefined
+  /** There are as many connections as there may be: a sentence for whoever can change that. */
+  readonly crowded?: ((reason: string) => void) | undefined
 }
 
 export interface GrpcServer {
@@ -56,9 +68,20 @@ export interface GrpcServer {
 /** Rejects with CONFIGURATION where it can't listen. */
 export async function serveGrpc(options: GrpcServerOptions): Promise<GrpcServer> {
   silenceGrpc()
-  const { ready, limits, identify = identifyAsAnonymous } = options
-  const server = new Server(serverOptions(limits))
-  const gateway = new ParticipantGateway({ links: options.links, ready, limits })
+  const { ready, limits } = options
+  const entrance = options.authentication === undefined ? undefined : new Entrance(options.authentication)
+  const identify = entrance?.identify ?? identifyAsAnonymous
+  const server = new BoundedServer({
+    limits,
+    timers: systemTimers,
+    crowded: options.crowded,
+    grpc: {
+      ...serverOptions(limits),
+      ...(entrance !== undefined && { interceptors: [entrance.interceptor] }),
+    },
+  })
+  const admit = entrance?.admitParticipant ?? (() => {})
+  const gateway = new ParticipantGateway({ links: options.links, ready, admit, limits })
   const sessions = new SessionGateway({ sessions: options.sessions, ready, identify, limits })
   server.addService(
     tolerant(TransactionServiceService),
@@ -67,6 +90,7 @@ export async function serveGrpc(options: GrpcServerOptions): Promise<GrpcServer>
   server.addService(tolerant(ParticipantGatewayServiceService), gateway.handlers)
   server.addService(tolerant(AdminServiceService), adminService({ admin: options.admin, ready, identify }))
   const health = serveHealth(server, SERVICES, ready)
+  serveReflection(server, [...SERVICES, 'grpc.health.v1.Health'])
   const credentials = options.credentials ?? ServerCredentials.createInsecure()
   const address = await bind(server, options.listen, credentials)
   let closing: Promise<void> | undefined
@@ -78,7 +102,7 @@ export async function serveGrpc(options: GrpcServerOptions): Promise<GrpcServer>
 }
 
 interface Parts {
-  readonly server: Server
+  readonly server: BoundedServer
   readonly gateway: ParticipantGateway
   readonly sessions: SessionGateway
   readonly health: Health

@@ -51,7 +51,7 @@ export class SessionGateway {
     const { identify, sessions, limits } = this.#options
     const session = new SessionStream({
       greeting: greetingFromProto(message.body.value),
-      facts: { caller: identify(stream), traceparent: traceparentOf(stream.metadata) },
+      facts: { caller: identify(stream).name, traceparent: traceparentOf(stream.metadata) },
       stream,
       sessions,
       limits,

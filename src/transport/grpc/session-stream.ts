@@ -7,12 +7,12 @@
  * what it had asked; it is lost; or it breaks the protocol, or can't be served, and is sent away with an error status.
  */
 import type { ServerDuplexStream } from '@grpc/grpc-js'
-import { present, unreachable } from '../../base/assert.ts'
+import { present } from '../../base/assert.ts'
 import { PledgedError } from '../../base/errors.ts'
 import type { Limits } from '../../base/limits.ts'
 import { systemTimers } from '../../base/ports.ts'
-import type { Answer, Session, SessionApi, SessionListener, XidLease } from '../../protocol/requests.ts'
-import type { SessionCall, SessionGreeting, SessionReply } from '../../protocol/session-messages.ts'
+import type { Session, SessionApi, SessionListener, XidLease } from '../../protocol/requests.ts'
+import type { SessionGreeting, SessionReply } from '../../protocol/session-messages.ts'
 import type {
   OpenSessionRequest,
   OpenSessionResponse,
@@ -25,11 +25,11 @@ import {
   type ReceivedCall,
   receivedBytesMax,
   type SessionFacts,
-  sessionAnswerOf,
   sessionCalls,
   sessionReplyBatches,
   toStatus,
 } from '../../wire/index.ts'
+import { replyTo } from '../session-calls.ts'
 import type { StreamPeer } from './introduction.ts'
 import { SessionIntake } from './session-intake.ts'
 
@@ -53,9 +53,6 @@ export interface SessionStreamOptions {
   /** The session has ended, in whichever way. */
   readonly ended: (session: SessionStream) => void
 }
-
-/** What is answered by its call_id. */
-type AskedCall = Extract<SessionCall, { readonly callId: number }>
 
 export class SessionStream implements StreamPeer<OpenSessionRequest>, SessionListener {
   readonly #options: SessionStreamOptions
@@ -234,40 +231,6 @@ export class SessionStream implements StreamPeer<OpenSessionRequest>, SessionLis
   #repliesLeft(count: number): void {
     this.#intake.left(count)
     if (this.#left && this.#intake.idle) this.lost('all that it had asked is answered')
-  }
-}
-
-/** Never rejects: what goes wrong with one call is that call's answer. */
-async function replyTo(call: AskedCall, session: Session, caller: string): Promise<SessionReply> {
-  const { callId } = call
-  try {
-    if (call.type === 'enlist') {
-      await session.enlist({ xid: call.xid, branch: call.branch })
-      return { type: 'enlisted', callId }
-    }
-    const answer = await ask(call, session, caller)
-    return { type: 'answer', callId, answer: sessionAnswerOf(call, answer) }
-  } catch (error) {
-    return { type: 'refusal', callId, error: PledgedError.from(error) }
-  }
-}
-
-function ask(
-  call: Exclude<AskedCall, { readonly type: 'enlist' }>,
-  session: Session,
-  caller: string,
-): Promise<Answer> {
-  switch (call.type) {
-    case 'execute':
-      return session.execute(call.request)
-    case 'commit':
-      return session.commit(call.request)
-    case 'abort':
-      return session.abort({ caller, xid: call.xid })
-    case 'get':
-      return session.get(call.request)
-    default:
-      return unreachable(call)
   }
 }
 

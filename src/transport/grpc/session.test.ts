@@ -15,6 +15,7 @@ import { clientOptions, greetingToProto } from '../../wire/index.ts'
 import {
   called,
   committed,
+  everyoneIs,
   type FakeSession,
   FIRST_LEASE,
   SESSION_HELLO,
@@ -89,7 +90,7 @@ class Held {
 
 describe('OpenSession', () => {
   it('opens with hello and welcome', async () => {
-    await using served = await serve({ identify: () => 'app' })
+    await using served = await serve({ authentication: everyoneIs('app') })
     const { client, session } = await open(served)
     expect(client.messages).toEqual([
       {
@@ -113,7 +114,7 @@ describe('OpenSession', () => {
   })
 
   it('hands on what is asked, in its order, with its caller, its time and its trace', async () => {
-    await using served = await serve({ identify: () => 'app' })
+    await using served = await serve({ authentication: everyoneIs('app') })
     const metadata = new Metadata()
     const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
     metadata.set('traceparent', traceparent)

@@ -35,7 +35,7 @@ import { Recorder } from '../conformance/recorder.ts'
 import type { Link, Welcome } from '../link.ts'
 import { UnaryDialer, type UnaryLimits } from './index.ts'
 
-export const WELCOME: Welcome = {
+const WELCOME: Welcome = {
   logId: 'k3f9qa7m2xw4' as LogId,
   epoch: '7-q3f9' as Epoch,
   workBytesMax: 1 << 20,

@@ -3,12 +3,12 @@ import {
   type CallOptions,
   type ClientUnaryCall,
   connectivityState,
-  credentials,
   Metadata,
   type ServiceError,
 } from '@grpc/grpc-js'
 import type { PledgedError } from '../../base/errors.ts'
 import type { Limits } from '../../base/limits.ts'
+import { Access, type AccessOptions } from '../../dialling/index.ts'
 import { ParticipantServiceClient } from '../../wire/generated/pledged/v1/participant_service.ts'
 import { type ConnectionLimits, clientOptions, fromServiceError } from '../../wire/index.ts'
 import type { Welcome } from '../link.ts'
@@ -28,6 +28,12 @@ export interface ParticipantCall<Response> {
 
 export type ChannelLimits = ConnectionLimits & Pick<Limits, 'connectTimeoutMs'>
 
+export interface ParticipantChannelOptions {
+  readonly address: string
+  readonly limits: ChannelLimits
+  readonly access: AccessOptions
+}
+
 /**
  * Anyone's server, as its library sets it up, takes probes of a silent connection for an attack when they come more
  * often than every five minutes, and hangs up (https://grpc.io/docs/guides/keepalive/). A peer that lost its power is
@@ -41,13 +47,16 @@ const QUIET = {
 export class ParticipantChannel {
   readonly address: string
   readonly client: ParticipantServiceClient
+  readonly #access: Access
   readonly #calls = new Set<ClientUnaryCall>()
   #metadata = new Metadata()
   #closed = false
 
-  constructor(address: string, limits: ChannelLimits) {
+  /** Throws CONFIGURATION where a file of its access can't be used. */
+  constructor({ address, limits, access }: ParticipantChannelOptions) {
     this.address = address
-    this.client = new ParticipantServiceClient(address, credentials.createInsecure(), {
+    this.#access = new Access(address, access)
+    this.client = new ParticipantServiceClient(address, this.#access.channelCredentials, {
       // A channel is made for each dial and tries once; it is the recovery's back-off that counts.
       ...clientOptions(limits, { reconnectMaxMs: limits.connectTimeoutMs }),
       ...QUIET,
@@ -72,11 +81,15 @@ export class ParticipantChannel {
     timeoutMs: number,
   ): ParticipantCall<Response> {
     const answered = Promise.withResolvers<Response>()
-    const call = start(this.#metadata, { deadline: Date.now() + timeoutMs }, (error, response) => {
-      this.#calls.delete(call)
-      if (error === null) answered.resolve(response)
-      else answered.reject(this.#failure(error))
-    })
+    const call = start(
+      this.#access.authorize(this.#metadata),
+      { deadline: Date.now() + timeoutMs },
+      (error, response) => {
+        this.#calls.delete(call)
+        if (error === null) answered.resolve(response)
+        else answered.reject(this.#failure(error))
+      },
+    )
     this.#calls.add(call)
     return { response: answered.promise, cancel: () => call.cancel() }
   }

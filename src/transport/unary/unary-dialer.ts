@@ -3,6 +3,7 @@ import { assert } from '../../base/assert.ts'
 import { messageOf } from '../../base/errors.ts'
 import { defaultLimits } from '../../base/limits.ts'
 import { type Clock, systemClock, systemTimers, type Timers } from '../../base/ports.ts'
+import type { AccessOptions } from '../../dialling/index.ts'
 import type { Dialer, LinkListener } from '../link.ts'
 import { describeParticipant } from './description.ts'
 import { ParticipantChannel } from './participant-channel.ts'
@@ -12,6 +13,8 @@ export interface UnaryDialerOptions {
   readonly name: string
   /** HOST:PORT or unix:PATH. */
   readonly address: string
+  /** What the participant is shown, and by what it is known. Its files are read at each dial. */
+  readonly access?: AccessOptions | undefined
   readonly limits?: UnaryLimits | undefined
   readonly clock?: Clock | undefined
   readonly timers?: Timers | undefined
@@ -20,6 +23,7 @@ export interface UnaryDialerOptions {
 export class UnaryDialer implements Dialer {
   readonly name: string
   readonly #address: string
+  readonly #access: AccessOptions
   readonly #limits: UnaryLimits
   readonly #clock: Clock
   readonly #timers: Timers
@@ -31,6 +35,7 @@ export class UnaryDialer implements Dialer {
   constructor(options: UnaryDialerOptions) {
     this.name = options.name
     this.#address = options.address
+    this.#access = options.access ?? {}
     this.#limits = options.limits ?? defaultLimits
     this.#clock = options.clock ?? systemClock
     this.#timers = options.timers ?? systemTimers
@@ -42,7 +47,11 @@ export class UnaryDialer implements Dialer {
     this.#link = undefined
     this.#channel?.close()
     try {
-      this.#channel = new ParticipantChannel(this.#address, this.#limits)
+      this.#channel = new ParticipantChannel({
+        address: this.#address,
+        limits: this.#limits,
+        access: this.#access,
+      })
       void this.#open(this.#channel, listener, failed)
     } catch (error) {
       this.#timers.soon(() => failed(messageOf(error)))

@@ -3,4 +3,4 @@
  * only its own participant. The thread's end is the participant SDK's `servePort`; what the two say is in
  * protocol/port-messages.ts.
  */
-export { WorkerDialer, type WorkerDialerOptions } from './worker-dialer.ts'
+export { WorkerDialer } from './worker-dialer.ts'

@@ -4,6 +4,7 @@ import { PledgedError } from '../../../base/errors.ts'
 import type { Epoch, LogId } from '../../../base/ids.ts'
 import { defaultLimits, type Limits } from '../../../base/limits.ts'
 import { systemClock, systemRandom, systemTimers } from '../../../base/ports.ts'
+import { Access } from '../../../dialling/index.ts'
 import {
   type OpenSessionRequest,
   type OpenSessionResponse,
@@ -113,7 +114,7 @@ function answerAll(calls: ReceivedCall[], stream: Stream): void {
 
 function clientOf(address: string, overrides: Partial<Limits> = {}): SessionClient {
   const limits = { ...defaultLimits, backoffMinMs: 1, backoffMaxMs: 20, ...overrides }
-  const dial = grpcDial({ address, limits, timers: systemTimers })
+  const dial = grpcDial({ address, access: new Access(address, {}), limits, timers: systemTimers })
   const client = new SessionClient({
     address,
     dial,

@@ -2,10 +2,10 @@
  * A session's stream over gRPC, from the dial to its end. Each has a connection of its own: when to try again is the session's to
  * decide, and a channel that outlives its stream would have a back-off of its own.
  */
-import { credentials } from '@grpc/grpc-js'
 import { messageOf, PledgedError } from '../../../base/errors.ts'
 import type { Limits } from '../../../base/limits.ts'
 import type { Timers } from '../../../base/ports.ts'
+import type { Access } from '../../../dialling/index.ts'
 import type { SessionCall, SessionGreeting } from '../../../protocol/session-messages.ts'
 import {
   type OpenSessionRequest,
@@ -32,6 +32,7 @@ export type GrpcSessionLimits = DiallingLimits &
 
 export interface GrpcDialOptions {
   readonly address: string
+  readonly access: Access
   readonly limits: GrpcSessionLimits
   readonly timers: Timers
 }
@@ -56,9 +57,9 @@ class GrpcSessionStream implements SessionStream {
   constructor(options: GrpcDialOptions, greeting: SessionGreeting, listener: SessionStreamListener) {
     this.#options = options
     this.#listener = listener
-    const { address, limits, timers } = options
-    this.#client = new TransactionServiceClient(address, credentials.createInsecure(), channelOptions(limits))
-    this.#stream = this.#client.openSession()
+    const { address, access, limits, timers } = options
+    this.#client = new TransactionServiceClient(address, access.channelCredentials, channelOptions(limits))
+    this.#stream = this.#client.openSession(access.authorize())
     this.#stream.on('data', (message: OpenSessionResponse) => this.#received(message))
     this.#stream.on('error', (error) => this.#end({ error: this.#meaningOf(error) }))
     this.#stream.on('end', () => this.#unavailable(`the daemon at ${address} ended the session`))

@@ -19,7 +19,7 @@ interface Timer {
   fire: (() => void) | undefined
 }
 
-export class ManualTime implements Clock, Timers {
+class ManualTime implements Clock, Timers {
   #nowMs = 1_000
   #timers: Timer[] = []
 

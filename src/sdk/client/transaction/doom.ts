@@ -101,7 +101,7 @@ export function noBranchDoom(): Doom {
 }
 
 /** Drivers' and query builders' errors wrap each other; the outermost that says it is believed. */
-export function saysRetryable(error: unknown): boolean {
+function saysRetryable(error: unknown): boolean {
   let inner: unknown = error
   for (let depth = 0; depth < 8 && typeof inner === 'object' && inner !== null; depth += 1) {
     const { retryable, cause } = inner as { readonly retryable?: unknown; readonly cause?: unknown }

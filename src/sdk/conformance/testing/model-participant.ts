@@ -9,6 +9,7 @@ import {
   status as STATUS,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
+import { type TestDoor, testDoor } from '../../../dialling/test-door.ts'
 import {
   type ParticipantServiceServer,
   ParticipantServiceService,
@@ -20,18 +21,24 @@ export interface ModelOptions {
   readonly breaks?: readonly Break[]
   /** Without it, only the four calls that have to be there are served. */
   readonly evidence?: boolean
+  /** Default: plain text. */
+  readonly credentials?: ServerCredentials | undefined
+  /** A file of the token that whoever calls has to show. */
+  readonly tokenFile?: string | undefined
 }
 
 export class ModelParticipant implements AsyncDisposable {
   readonly #disk = new Durable()
   readonly #breaks: ReadonlySet<Break>
   readonly #options: ModelOptions
+  readonly #door: TestDoor
   #server = new Server()
   #verbs: ModelVerbs
   #port = 0
 
   constructor(options: ModelOptions = {}) {
     this.#options = options
+    this.#door = testDoor(options.tokenFile)
     this.#breaks = new Set(options.breaks)
     this.#verbs = new ModelVerbs(this.#disk, this.#breaks)
   }
@@ -47,10 +54,12 @@ export class ModelParticipant implements AsyncDisposable {
 
   async start(): Promise<void> {
     this.#verbs = new ModelVerbs(this.#disk, this.#breaks)
-    this.#server = new Server({ 'grpc.max_receive_message_length': 4 << 20 })
+    const { interceptors } = this.#door
+    this.#server = new Server({ 'grpc.max_receive_message_length': 4 << 20, interceptors })
+    const credentials = this.#options.credentials ?? ServerCredentials.createInsecure()
     this.#server.addService(this.#definition(), this.#handlers(this.#verbs, this.#server))
     this.#port = await new Promise((resolve, reject) => {
-      this.#server.bindAsync(this.address, ServerCredentials.createInsecure(), (error, port) => {
+      this.#server.bindAsync(this.address, credentials, (error, port) => {
         if (error === null) resolve(port)
         else reject(error)
       })
@@ -65,6 +74,7 @@ export class ModelParticipant implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.forceShutdown()
+    this.#door.close()
     await Promise.resolve()
   }
 

@@ -1,5 +1,5 @@
 /**
- * The daemon's own participants come up within moments of the start. A request that came before them would be told
+ * The coordinator's own participants come up within moments of the start. A request that came before them would be told
  * that there is no such participant, so the start waits until each has come up or has failed once, for a short time.
  */
 import type { Timers } from '../base/ports.ts'

@@ -1,6 +1,5 @@
-import { pino } from 'pino'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { Reporter } from './reporter.ts'
+import { type Logger, Reporter } from './reporter.ts'
 import { HEURISTIC_REPEAT_MS, HEURISTICS_TOLD_MAX, NOTICE_REPEAT_MS } from './tuning.ts'
 
 let nowMs: number
@@ -12,9 +11,18 @@ beforeEach(() => {
   nowMs = 0
   timers = []
   lines = []
-  const write = (line: string) => lines.push(JSON.parse(line) as Record<string, unknown>)
+  const at =
+    (level: string): Logger['info'] =>
+    (facts, message) =>
+      lines.push({ level, ...facts, message })
   reporter = new Reporter({
-    logger: pino({ level: 'trace', base: null, timestamp: false, messageKey: 'message' }, { write }),
+    logger: {
+      debug: at('debug'),
+      info: at('info'),
+      warn: at('warn'),
+      error: at('error'),
+      fatal: at('fatal'),
+    },
     clock: { monotonicMs: () => nowMs, wallMs: () => nowMs },
     timers: {
       after: (delayMs, fire) => {
@@ -35,7 +43,7 @@ function advance(byMs: number): void {
   }
 }
 
-const levels = () => lines.map(({ level }) => pino.levels.labels[Number(level)])
+const levels = () => lines.map(({ level }) => level)
 
 describe('events of a participant', () => {
   it('are told once a minute each, with the number of times that they were not', () => {

@@ -17,7 +17,9 @@ import { isMainThread } from 'node:worker_threads'
 import { CRASH_POINTS, type CrashPoint, type CrashPoints, noCrashPoints } from '../base/crash-points.ts'
 import { messageOf, PledgedError } from '../base/errors.ts'
 import type { OpenStage } from '../log/log.ts'
-import type { Environment } from './options.ts'
+
+/** As process.env. */
+type Environment = Readonly<Record<string, string | undefined>>
 
 const VARIABLE = 'PLEDGED_CRASH_POINT'
 

@@ -4,8 +4,18 @@
  */
 import type { Clock, Timers } from '../base/ports.ts'
 import type { Notice } from '../coordinator/notices.ts'
-import type { Logger } from './logger.ts'
 import { HEURISTIC_REPEAT_MS, HEURISTICS_TOLD_MAX, NOTICE_REPEAT_MS } from './tuning.ts'
+
+type Line = (facts: Readonly<Record<string, unknown>>, message: string) => void
+
+/** Where the lines go: pino's loggers are of this shape, others are easily given it. */
+export interface Logger {
+  readonly debug: Line
+  readonly info: Line
+  readonly warn: Line
+  readonly error: Line
+  readonly fatal: Line
+}
 
 export interface ReporterOptions {
   readonly logger: Logger
@@ -119,6 +129,11 @@ export class Reporter {
   heuristics(records: readonly Heuristic[]): void {
     for (const record of records) this.#addHeuristic(record)
     this.#tellHeuristics()
+  }
+
+  /** While it stops: it goes on, and the rest is closed. */
+  closingFailed(reason: string): void {
+    this.#logger.error({ reason }, 'a part of the coordinator did not close in order')
   }
 
   close(): void {
