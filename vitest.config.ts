@@ -33,7 +33,7 @@ export default defineConfig({
           testTimeout: 900_000,
           hookTimeout: 120_000,
           // They wait more than they work; each has processes, ports and directories of its own.
-          maxWorkers: 4,
+          maxWorkers: 5,
         },
       },
     ],

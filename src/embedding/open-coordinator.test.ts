@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { readOffset } from '../../participants/offsets/index.ts'
 import { type Branches, connect } from '../sdk/client/index.ts'
 import { type BranchEnding, type Participant, type Vote, vote } from '../sdk/participant/index.ts'
@@ -239,6 +239,16 @@ describe('listening', () => {
       replayed: true,
     })
     expect(shelf.stored).toEqual(['from outside'])
+  })
+
+  it('is refused by an older Node in a sentence, before SQLite ends the process', async () => {
+    const { versions } = process
+    onTestFinished(() => void Object.defineProperty(process, 'versions', { value: versions }))
+    Object.defineProperty(process, 'versions', { value: { ...versions, node: '20.20.2', napi: '9' } })
+    await expect(openCoordinator({ dataDirectory: join(folder, 'log') })).rejects.toMatchObject({
+      code: 'CONFIGURATION',
+      message: expect.stringContaining('this is Node 20.20.2') as unknown,
+    })
   })
 
   it('is refused where other machines would reach it, or another listens, and leaves nothing open', async () => {

@@ -19,6 +19,9 @@ import { type EmbeddedLogger, reporterTo } from './embedded-logger.ts'
 import { dialersOf, type EmbeddedParticipant } from './participants.ts'
 import { CALL_TIMEOUT_MS, CALLER_BACKOFF_MS } from './tuning.ts'
 
+/** Of better-sqlite3. */
+const NODE_API_MIN = 10
+
 export interface OpenCoordinatorOptions {
   /** Where the log is kept; made where there is none. `pledged serve` keeps its log there, too: one at a time. */
   readonly dataDirectory: string
@@ -53,6 +56,7 @@ export interface OpenCoordinatorOptions {
  * exception, because an impossible state must not go on deciding.
  */
 export async function openCoordinator(options: OpenCoordinatorOptions): Promise<EmbeddedCoordinator> {
+  requireNode()
   const listen = localAddress(options.listen)
   const dataDirectory = directoryOf(options.dataDirectory)
   const limits = limitsOf(options.limits)
@@ -104,6 +108,15 @@ function clientOf(assembly: Assembly, options: ClientOptions): Coordinator {
   const sessions = new SessionClient({ ...common, dial })
   const transactions = new Transactions({ ...common, sessions })
   return new CoordinatorClient({ ...common, calls: new SessionCalls(sessions), transactions })
+}
+
+/** The SQLite addon would end the process without a word. */
+function requireNode(): void {
+  if (Number(process.versions.napi) >= NODE_API_MIN) return
+  throw new PledgedError(
+    'CONFIGURATION',
+    `this is Node ${process.versions.node}, and an embedded coordinator needs Node 22.14 or newer: install one (https://nodejs.org), and start the application with that`,
+  )
 }
 
 function directoryOf(given: unknown): string {
