@@ -82,6 +82,22 @@ describe('ParticipantHost', () => {
     )
   })
 
+  it('gives a copy of a request its signal, too', async () => {
+    const signals: AbortSignal[] = []
+    const host = hostOf({
+      prepare: (request) => {
+        const copy = { ...request, timeoutMs: 1 }
+        signals.push(request.signal, copy.signal)
+        return Promise.resolve(vote.yes())
+      },
+    })
+    const replies = new Replies()
+    host.attach(replies, COORDINATOR).receive([prepare(1)])
+    await replies.take(1)
+    expect(signals[0]).toBeInstanceOf(AbortSignal)
+    expect(signals[1]).toBe(signals[0])
+  })
+
   it('runs one xid in order and lets the others overtake', async () => {
     const gates = new Gates()
     const calls: string[] = []
