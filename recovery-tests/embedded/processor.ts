@@ -15,8 +15,8 @@ import { openParticipant } from '../../participants/registry.ts'
 import { GROUP, TOPIC } from '../../src/demo/names.ts'
 import { armCrashPoints, armOpeningCrashPoint } from '../../src/embedding/armed-crash-points.ts'
 import { openCoordinator } from '../../src/embedding/index.ts'
-import type { Branches } from '../../src/sdk/client/index.ts'
 import { ClientRecord } from '../harness/client-record.ts'
+import { eventMove } from '../harness/event-move.ts'
 import { RecordingClient } from '../harness/recording-client.ts'
 
 const POLL_MS = 5
@@ -59,28 +59,9 @@ async function work(partition: number): Promise<void> {
   for (let round = 1; !stopping; round += 1) {
     const from = readOffset({ file: offsetsFile, group: GROUP, topic: TOPIC, partition })
     const skipped = round % DOOMED_EVERY === 0 ? 1 : 0
-    const branches = move(partition, from + skipped, from + 1 + (round % 3) + skipped)
+    const first = from + skipped
+    const branches = eventMove({ ownerEpoch, partition, from: first, to: first + 1 + (round % 3) })
     const outcome = await client.commit(`${ownerEpoch}/${partition}/${round}`, branches)
     if (outcome === 'committed') process.send?.({ type: 'progress' })
   }
-}
-
-function move(partition: number, from: number, to: number): Branches {
-  const events = Array.from({ length: to - from }, (_, index) => from + index)
-  return [
-    {
-      participant: 'sink',
-      work: {
-        statements: events.map((event) => ({
-          sql: 'INSERT INTO events (event, payload) VALUES (?, ?)',
-          params: [event, String(partition)],
-          expect_rows: 1,
-        })),
-      },
-    },
-    {
-      participant: 'offsets',
-      work: { group: GROUP, owner_epoch: ownerEpoch, advance: [{ topic: TOPIC, partition, from, to }] },
-    },
-  ]
 }

@@ -6,7 +6,8 @@
  */
 import { claimOwnerEpoch, readOffset } from '../../participants/offsets/index.ts'
 import { GROUP, TOPIC } from '../../src/demo/names.ts'
-import { type Branches, connect } from '../../src/sdk/client/index.ts'
+import { connect } from '../../src/sdk/client/index.ts'
+import { eventMove } from '../harness/event-move.ts'
 import { RecordingClient } from '../harness/recording-client.ts'
 
 const [address = '', offsetsFile = '', journal = '', workersText = '4'] = process.argv.slice(2)
@@ -28,27 +29,10 @@ async function work(partition: number): Promise<void> {
   for (let round = 1; !stopping; round += 1) {
     const from = readOffset({ file: offsetsFile, group: GROUP, topic: TOPIC, partition })
     const to = from + 1 + (round % 3)
-    const outcome = await client.commit(`${ownerEpoch}/${partition}/${round}`, move(partition, from, to))
+    const outcome = await client.commit(
+      `${ownerEpoch}/${partition}/${round}`,
+      eventMove({ ownerEpoch, partition, from, to }),
+    )
     if (outcome === 'committed') process.send?.({ type: 'progress', offset: to })
   }
-}
-
-function move(partition: number, from: number, to: number): Branches {
-  const events = Array.from({ length: to - from }, (_, index) => from + index)
-  return [
-    {
-      participant: 'sink',
-      work: {
-        statements: events.map((event) => ({
-          sql: 'INSERT INTO events (event, payload) VALUES (?, ?)',
-          params: [event, String(partition)],
-          expect_rows: 1,
-        })),
-      },
-    },
-    {
-      participant: 'offsets',
-      work: { group: GROUP, owner_epoch: ownerEpoch, advance: [{ topic: TOPIC, partition, from, to }] },
-    },
-  ]
 }

@@ -14,6 +14,7 @@ import { claimOwnerEpoch, readOffset } from '../../participants/offsets/index.ts
 import { GROUP, TOPIC } from '../../src/demo/names.ts'
 import { type Branches, connect, PledgedError } from '../../src/sdk/client/index.ts'
 import { ClientRecord } from '../harness/client-record.ts'
+import { eventMove } from '../harness/event-move.ts'
 import { RecordingClient } from '../harness/recording-client.ts'
 
 const WORKERS = 3
@@ -60,7 +61,7 @@ async function moves(): Promise<void> {
       const from = readOffset({ file: offsetsFile, group: GROUP, topic: TOPIC, partition })
       const outcome = await client.commit(
         `${ownerEpoch}/${partition}/${round}`,
-        move(ownerEpoch, partition, from),
+        eventMove({ ownerEpoch, partition, from, to: from + 1 }),
       )
       if (outcome === 'committed') say('moved')
     }
@@ -68,31 +69,6 @@ async function moves(): Promise<void> {
   await Promise.all(Array.from({ length: WORKERS }, (_, partition) => work(partition)))
   await coordinator.close()
   process.exit(9)
-}
-
-function move(ownerEpoch: number, partition: number, from: number): Branches {
-  return [
-    {
-      participant: 'sink',
-      work: {
-        statements: [
-          {
-            sql: 'INSERT INTO events (event, payload) VALUES (?, ?)',
-            params: [from, String(partition)],
-            expect_rows: 1,
-          },
-        ],
-      },
-    },
-    {
-      participant: 'offsets',
-      work: {
-        group: GROUP,
-        owner_epoch: ownerEpoch,
-        advance: [{ topic: TOPIC, partition, from, to: from + 1 }],
-      },
-    },
-  ]
 }
 
 function forks(): void {

@@ -7,6 +7,14 @@ export interface SmallFile {
   readonly mode: number
 }
 
+const READABLE_BY_OTHERS = 0o004
+
+/** A sentence about a file with a secret, where others than its owner and its group can read it. */
+export function exposureOf(file: string, mode: number, secret: string): string | undefined {
+  if ((mode & READABLE_BY_OTHERS) === 0) return undefined
+  return `${file} can be read by every user of this machine, and holds ${secret}: chmod o-r ${file}`
+}
+
 /** Takes pipes, too. Throws what the system throws, or that there are more bytes than there may be. */
 export function readSmallFile(file: string, bytesMax: number): SmallFile {
   const descriptor = openSync(file, 'r')

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { readOffset } from '../../participants/offsets/index.ts'
-import { type Branches, type Coordinator, connect } from '../sdk/client/index.ts'
+import { batch, stored } from '../embedding/test-sink-and-offsets.ts'
+import { type Coordinator, connect } from '../sdk/client/index.ts'
 import {
   type Attachment,
   attachParticipant,
@@ -64,25 +64,6 @@ function client(daemon: Daemon): Coordinator {
   const coordinator = connect({ address: daemon.grpcAddress, timeoutMs: 10_000 })
   running.push(coordinator)
   return coordinator
-}
-
-function batch(from: number, to: number): Branches {
-  const sql = 'INSERT INTO event VALUES (?, ?)'
-  const statements = Array.from({ length: to - from }, (_, index) => ({ sql, params: [from + index, 'x'] }))
-  const advance = [{ topic: 't', partition: 0, from, to }]
-  return [
-    { participant: 'sink', work: { statements } },
-    { participant: 'offsets', work: { group: 'g', owner_epoch: 1, advance } },
-  ]
-}
-
-/** Only while no daemon has the files open. */
-function stored(): { rows: unknown; offset: number } {
-  const sink = new DatabaseSync(join(folder, 'sink.db'))
-  const rows = sink.prepare('SELECT count(*) AS rows FROM event').get()?.['rows']
-  sink.close()
-  const offset = readOffset({ file: join(folder, 'offsets.db'), group: 'g', topic: 't', partition: 0 })
-  return { rows, offset }
 }
 
 async function probe(
@@ -156,7 +137,7 @@ describe('startDaemon', () => {
     })
     expect(await first.drain()).toEqual({ undelivered: 0, aborted: 0, inDoubt: 0, owing: [], away: [] })
     await first.stop()
-    expect(stored()).toEqual({ rows: 3, offset: 3 })
+    expect(stored(folder)).toEqual({ rows: 3, offset: 3 })
 
     const second = await start()
     expect(await client(second).get({ xid })).toMatchObject({ state: 'committed', outcome: 'committed' })
@@ -172,7 +153,7 @@ describe('startDaemon', () => {
     expect(started[0]?.['log_id']).toBe(started[1]?.['log_id'])
     expect(started.map(({ epoch }) => String(epoch).split('-')[0])).toEqual(['1', '2'])
     await second.stop()
-    expect(stored()).toEqual({ rows: 5, offset: 5 })
+    expect(stored(folder)).toEqual({ rows: 5, offset: 5 })
   })
 
   it('refuses a data directory that is in use, and leaves its owner alone', async () => {
@@ -280,7 +261,7 @@ describe('drain', () => {
     expect(await inFlight).toMatchObject({ outcome: 'committed' })
     expect(await drained).toMatchObject({ undelivered: 0, aborted: 0, inDoubt: 0 })
     await daemon.stop()
-    expect(stored()).toEqual({ rows: 2, offset: 2 })
+    expect(stored(folder)).toEqual({ rows: 2, offset: 2 })
   })
 
   it('aborts what has no decision when its time is over', async () => {
@@ -293,7 +274,7 @@ describe('drain', () => {
     expect(await inFlight).toMatchObject({ outcome: 'aborted', cause: 'drain' })
     held.vote.resolve()
     await daemon.stop()
-    expect(stored()).toEqual({ rows: 0, offset: 0 })
+    expect(stored(folder)).toEqual({ rows: 0, offset: 0 })
   })
 
   it('reports what a participant that went away was not told, and tells it after the next start', async () => {
@@ -380,7 +361,7 @@ describe('a log that fails', () => {
     const after = await start()
     await expect.poll(() => after.inspection.status().inDoubt, { timeout: 30_000 }).toBe(0)
     await after.stop()
-    const { rows, offset } = stored()
+    const { rows, offset } = stored(folder)
     expect(rows).toBe(offset)
   })
 })

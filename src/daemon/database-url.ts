@@ -3,7 +3,7 @@
  * at all, it is shown by `withoutPassword`. What it has to look like is for the participant to say.
  */
 import { messageOf } from '../base/errors.ts'
-import { readSmallFile, type SmallFile } from '../base/small-file.ts'
+import { exposureOf, readSmallFile, type SmallFile } from '../base/small-file.ts'
 import { Mistake, parseText } from './values.ts'
 
 /** Throws a Mistake, which doesn't repeat what was given. */
@@ -26,15 +26,11 @@ export interface UrlFile {
 }
 
 const URL_FILE_BYTES_MAX = 65_536
-const READABLE_BY_OTHERS = 0o004
 
 /** A line break at its end isn't part of the URL. Throws a Mistake. */
 export function readUrlFile(file: string): UrlFile {
   const { text, mode } = readText(file)
-  const warning =
-    (mode & READABLE_BY_OTHERS) === 0
-      ? undefined
-      : `${file} can be read by every user of this machine, and holds a password: chmod o-r ${file}`
+  const warning = exposureOf(file, mode, 'a password')
   if (text.trimEnd() === '') throw new Mistake(`${file} is empty: write the URL of the database into it`)
   return { url: parseUrlText(text.trimEnd()), warning }
 }

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
-import { readOffset } from '../../participants/offsets/index.ts'
 import { type Branches, connect } from '../sdk/client/index.ts'
 import { type BranchEnding, type Participant, type Vote, vote } from '../sdk/participant/index.ts'
 import { type EmbeddedCoordinator, type OpenCoordinatorOptions, openCoordinator } from './index.ts'
+import { batch, stored } from './test-sink-and-offsets.ts'
 
 let folder: string
 let open: EmbeddedCoordinator[]
@@ -90,25 +90,6 @@ const files = () =>
     offsets: { kind: 'offsets', file: join(folder, 'offsets.db') },
   }) as const
 
-function batch(from: number, to: number): Branches {
-  const sql = 'INSERT INTO event VALUES (?, ?)'
-  const statements = Array.from({ length: to - from }, (_, index) => ({ sql, params: [from + index, 'x'] }))
-  const advance = [{ topic: 't', partition: 0, from, to }]
-  return [
-    { participant: 'sink', work: { statements } },
-    { participant: 'offsets', work: { group: 'g', owner_epoch: 1, advance } },
-  ]
-}
-
-/** Only when the coordinator is closed. */
-function stored(): { rows: unknown; offset: number } {
-  const sink = new DatabaseSync(join(folder, 'sink.db'))
-  const rows = sink.prepare('SELECT count(*) AS rows FROM event').get()?.['rows']
-  sink.close()
-  const offset = readOffset({ file: join(folder, 'offsets.db'), group: 'g', topic: 't', partition: 0 })
-  return { rows, offset }
-}
-
 const put = (text: string): Branches => [{ participant: 'shelf', work: text }]
 
 describe('openCoordinator', () => {
@@ -122,7 +103,7 @@ describe('openCoordinator', () => {
     const epoch = first.status().epoch
     await first.close()
     expect(shelf).toMatchObject({ stored: ['a'], closed: 1 })
-    expect(stored()).toEqual({ rows: 3, offset: 3 })
+    expect(stored(folder)).toEqual({ rows: 3, offset: 3 })
 
     const second = await openHere({ ...files(), shelf: new Shelf() })
     expect(second.status().epoch).not.toBe(epoch)
@@ -131,7 +112,7 @@ describe('openCoordinator', () => {
     expect(again).toMatchObject({ outcome: 'committed', xid, replayed: true })
     expect(await second.execute(batch(3, 5))).toMatchObject({ outcome: 'committed', replayed: false })
     await second.close()
-    expect(stored()).toEqual({ rows: 5, offset: 5 })
+    expect(stored(folder)).toEqual({ rows: 5, offset: 5 })
   })
 
   it('has the directory to itself, until it is closed', async () => {

@@ -12,6 +12,7 @@ import {
 import type { Limits } from '../base/limits.ts'
 import type { Timers } from '../base/ports.ts'
 import type { Connections } from './connections.ts'
+import { isOfHealth } from './health.ts'
 
 type Listener = Parameters<ServerInterceptingCallInterface['start']>[0]
 type Status = Parameters<ServerInterceptingCallInterface['sendStatus']>[0]
@@ -22,15 +23,13 @@ export interface ArrivalOptions {
   readonly timers: Timers
 }
 
-/** Anybody may ask for it, and so it makes nobody known. */
-const HEALTH = '/grpc.health.v1.Health/'
-
 /** The first of a server's interceptors, so that it sees what the others let in and refuse. */
 export function watchArrivals(options: ArrivalOptions): ServerInterceptor {
   return (method, call) =>
     new ArrivingCall(call, {
       ...options,
-      proves: !method.path.startsWith(HEALTH),
+      // Anybody may ask for it, and so it makes nobody known.
+      proves: !isOfHealth(method.path),
       streams: method.requestStream,
     })
 }

@@ -7,7 +7,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { messageOf, PledgedError } from '../base/errors.ts'
 import { defaultLimits } from '../base/limits.ts'
-import { readSmallFile } from '../base/small-file.ts'
+import { exposureOf, readSmallFile } from '../base/small-file.ts'
 import { type Identity, sameIdentity } from './identity.ts'
 import type { RotationOptions } from './server-credentials.ts'
 import { fingerprintOf, NOT_A_FILE, WatchedFiles } from './watched-files.ts'
@@ -22,7 +22,6 @@ const TOKEN_LENGTH_MIN = 16
 const TOKEN_LENGTH_MAX = 4_096
 const TOKENS_PER_FILE_MAX = 4
 const TOKEN_FILE_BYTES_MAX = 32_768
-const READABLE_BY_OTHERS = 0o004
 /** RFC 6750, b68token. */
 const TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/
 
@@ -46,11 +45,7 @@ export function readTokenFile(file: string): ReadTokens {
   if (tokens.length > TOKENS_PER_FILE_MAX)
     throw mistake(file, `has ${tokens.length} lines: one token a line, at most ${TOKENS_PER_FILE_MAX}`)
   for (const token of tokens) checkToken(file, token)
-  const warning =
-    (mode & READABLE_BY_OTHERS) === 0
-      ? undefined
-      : `${file} can be read by every user of this machine, and holds a token: chmod o-r ${file}`
-  return { tokens, warning }
+  return { tokens, warning: exposureOf(file, mode, 'a token') }
 }
 
 function checkToken(file: string, token: string): void {

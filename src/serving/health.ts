@@ -6,6 +6,11 @@ import type { PledgedError } from '../base/errors.ts'
 /** Why no new work is taken now; undefined while it is. */
 export type Ready = () => PledgedError | undefined
 
+/** Whoever probes has no secrets, and learns no more than whether work is taken: its methods are everybody's. */
+export function isOfHealth(method: string): boolean {
+  return method.startsWith('/grpc.health.v1.Health/')
+}
+
 export interface Health {
   /** Tells those who watch, if something has changed since it was last looked at. */
   refresh(): void

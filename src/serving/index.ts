@@ -27,7 +27,7 @@ export { bind } from './bind.ts'
 export { BoundedServer, type ServerLimits } from './bounded-server.ts'
 export { type CertificateEntry, CertificateIdentities } from './certificate-identities.ts'
 export { Connections, type ConnectionsOptions } from './connections.ts'
-export { type Health, type Ready, serveHealth } from './health.ts'
+export { type Health, isOfHealth, type Ready, serveHealth } from './health.ts'
 export { type Identity, ROLES, type Role, sameIdentity } from './identity.ts'
 export {
   isLocal,

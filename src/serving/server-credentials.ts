@@ -12,6 +12,7 @@ import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import { ServerCredentials } from '@grpc/grpc-js'
 import { messageOf } from '../base/errors.ts'
 import { defaultLimits } from '../base/limits.ts'
+import { exposureOf } from '../base/small-file.ts'
 import { pemMistake, readCertificates, readKeyPair } from './pem-files.ts'
 import { fingerprintOf, NOT_A_FILE, WatchedFiles } from './watched-files.ts'
 
@@ -38,8 +39,6 @@ export type Rotation =
 /** Nothing but the handshake itself decides who comes in: a resumed one would let in an expired certificate. */
 const SECURE_OPTIONS = constants.SSL_OP_NO_TICKET
 
-const READABLE_BY_OTHERS = 0o004
-
 /** Undefined: plain text. Throws CONFIGURATION, with the file and what is wrong with it. */
 export function serverCredentials(
   tls: ServerTls | undefined,
@@ -63,10 +62,7 @@ export function checkServerTls(tls: ServerTls): ServerTlsWarnings {
       Date.parse(validTo) < Date.now()
         ? `the certificate in ${certFile} has expired (${validTo}), and clients will refuse it: replace it and its key`
         : undefined,
-    keyFile:
-      (statSync(keyFile).mode & READABLE_BY_OTHERS) === 0
-        ? undefined
-        : `${keyFile} can be read by every user of this machine, and holds a private key: chmod o-r ${keyFile}`,
+    keyFile: exposureOf(keyFile, statSync(keyFile).mode, 'a private key'),
   }
 }
 

@@ -114,13 +114,14 @@ export function preparedBranchToProto(branch: PreparedBranch): ProtoPreparedBran
 /** Throws INVALID_REQUEST with the field that is too long. */
 export function preparedBranchFromProto(message: ProtoPreparedBranch): PreparedBranch {
   const { participant, resourceId, connectionId, readOnly } = message
-  requireLength('resource_id', resourceId)
-  requireLength('connection_id', connectionId)
+  requireResourceName('resource_id', resourceId)
+  requireResourceName('connection_id', connectionId)
   const branch = { participant, resourceId, connectionId }
   return readOnly ? { ...branch, readOnly } : branch
 }
 
-function requireLength(field: string, value: string): void {
+/** Throws INVALID_REQUEST with the field, where it is too long. */
+export function requireResourceName(field: 'resource_id' | 'connection_id', value: string): void {
   if (value.length <= RESOURCE_NAME_LENGTH_MAX) return
   throw new PledgedError(
     'INVALID_REQUEST',

@@ -11,6 +11,7 @@ import {
   type CallHeaders,
   type Identity,
   isLocal,
+  isOfHealth,
   parseListenAddress,
   type Rotation,
   type ServerTls,
@@ -29,7 +30,6 @@ export interface GuardOptions {
 
 /** Roles are the daemon's; here there is one who calls, and it may do everything. */
 const COORDINATOR: Identity = { name: 'coordinator', role: 'operator' }
-const OPEN = '/grpc.health.v1.Health/'
 
 export class Guard {
   readonly credentials: ServerCredentials
@@ -56,7 +56,7 @@ export class Guard {
 function interceptorFor(tokens: BearerTokens): ServerInterceptor {
   const authenticate = authenticator({ tokens })
   const admit = (call: CallHeaders): void => {
-    if (call.method.startsWith(OPEN)) return
+    if (isOfHealth(call.method)) return
     try {
       authenticate(call)
     } catch (error) {

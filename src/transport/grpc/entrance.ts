@@ -7,11 +7,12 @@ import {
   behind,
   type CallHeaders,
   type Identity,
+  isOfHealth,
   type OpenStream,
 } from '../../serving/index.ts'
 import { toStatus } from '../../wire/index.ts'
 import type { Caller, Identify, IncomingCall } from './calls.ts'
-import { OPEN_METHODS, requireOwnName, requirePermission } from './permissions.ts'
+import { requireOwnName, requirePermission } from './permissions.ts'
 
 /** A call that was not let in. It holds nothing of what the caller brought. */
 export interface RefusedCall {
@@ -72,7 +73,7 @@ export class Entrance {
   }
 
   #admit(call: CallHeaders): void {
-    if (call.method.startsWith(OPEN_METHODS)) return
+    if (isOfHealth(call.method)) return
     let identity: Identity | undefined
     try {
       identity = this.#options.authenticate(call)

@@ -8,9 +8,6 @@ const PARTICIPANT: readonly Role[] = ['participant']
 const OPERATOR: readonly Role[] = ['operator']
 const ANY: readonly Role[] = ['application', 'participant', 'operator']
 
-/** Probes have no secrets, and learn no more than whether work is taken. */
-export const OPEN_METHODS = '/grpc.health.v1.Health/'
-
 export const PERMISSIONS: Readonly<Record<string, readonly Role[]>> = {
   '/pledged.v1.TransactionService/ExecuteTransaction': APPLICATION,
   '/pledged.v1.TransactionService/BeginTransaction': APPLICATION,

@@ -16,6 +16,7 @@ import type {
   SessionGreeting,
   SessionReply,
 } from '../../protocol/session-messages.ts'
+import { requireResourceName } from '../../wire/index.ts'
 import { type AskedCall, replyTo } from '../session-calls.ts'
 
 /** The application's end: the shape of the SDK's port, which this floor doesn't import. */
@@ -144,9 +145,6 @@ export class MemorySession {
   }
 }
 
-/** As in a participant's introduction of itself. */
-const RESOURCE_NAME_LENGTH_MAX = 256
-
 /** Throws INVALID_REQUEST or MALFORMED_XID. What a request means is the core's to check. */
 function requireShape(call: AskedCall): void {
   switch (call.type) {
@@ -192,11 +190,7 @@ function requireBranch({ participant, resourceId, connectionId }: PreparedBranch
     ['connection_id', connectionId],
   ] as const) {
     requireText(field, value)
-    if (value.length <= RESOURCE_NAME_LENGTH_MAX) continue
-    throw new PledgedError(
-      'INVALID_REQUEST',
-      `${field} of a prepared branch has ${value.length} characters: it may have ${RESOURCE_NAME_LENGTH_MAX}`,
-    )
+    requireResourceName(field, value)
   }
 }
 
