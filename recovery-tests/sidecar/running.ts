@@ -71,7 +71,8 @@ export class Run {
   constructor(cwd: string, words: readonly string[], { environment, terminal }: RunOptions) {
     const whole = [process.execPath, ...words]
     const quoted = whole.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ')
-    const [file = '', ...args] = terminal === true ? ['script', '-qec', quoted, '/dev/null'] : whole
+    // `script` asks $SHELL to start it. A shell that stays in between would be in the foreground, too: dash ends by the SIGINT.
+    const [file = '', ...args] = terminal === true ? ['script', '-qec', `exec ${quoted}`, '/dev/null'] : whole
     this.#child = spawn(file, args, {
       cwd,
       stdio: ['pipe', 'pipe', 'pipe'],
