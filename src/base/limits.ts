@@ -80,7 +80,7 @@ export interface Limits {
   readonly drainTimeoutMs: number
   /** How long ended transactions are kept. */
   readonly retentionMs: number
-  /** Request ids whose outcome is kept in memory; older ones are looked up in the log. */
+  /** Request ids whose outcome is kept in memory: what a session that broke may ask for again. Others are looked up in the log. */
   readonly requestsRememberedMax: number
 
   readonly backoffMinMs: number
@@ -160,7 +160,7 @@ export const defaultLimits: Limits = {
   orphanGraceMs: 30 * SECOND,
   drainTimeoutMs: 20 * SECOND,
   retentionMs: 24 * HOUR,
-  requestsRememberedMax: 100_000,
+  requestsRememberedMax: 8_192,
   backoffMinMs: 100,
   backoffMaxMs: 10 * SECOND,
   refusedRetryMs: MINUTE,

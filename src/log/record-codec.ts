@@ -106,16 +106,23 @@ export function encodeRecord(record: StoredRecord): string {
 /** Throws LOG_DAMAGED with what is wrong; the caller adds where. */
 export function decodeRecord(body: string): StoredRecord {
   const record = parse(body)
-  const fields = FIELDS.get(String(record['type']))
-  if (fields === undefined) throw damaged(`a record of the unknown type ${JSON.stringify(record['type'])}`)
-  for (const [field, check] of fields) {
-    if (!check(record[field]))
-      throw damaged(`a record of type ${String(record['type'])} whose ${field} is wrong`)
-  }
-  return record as unknown as StoredRecord
+  const fault = faultIn(record)
+  if (fault !== undefined) throw damaged(fault)
+  return record as StoredRecord
 }
 
-function parse(body: string): Record<string, unknown> {
+/** What is wrong with it, in words; undefined: encoded, it could be read back. */
+export function faultIn(record: { readonly type?: unknown }): string | undefined {
+  const fields = FIELDS.get(String(record.type))
+  if (fields === undefined) return `a record of the unknown type ${JSON.stringify(record.type)}`
+  for (const [field, check] of fields) {
+    if (!check((record as Readonly<Record<string, unknown>>)[field]))
+      return `a record of type ${String(record.type)} whose ${field} is wrong`
+  }
+  return undefined
+}
+
+function parse(body: string): { readonly type?: unknown } {
   let value: unknown
   try {
     value = JSON.parse(body)
@@ -123,7 +130,7 @@ function parse(body: string): Record<string, unknown> {
     throw damaged(`a record that is not JSON (${messageOf(error)})`)
   }
   if (typeof value !== 'object' || value === null) throw damaged('a record that is not an object')
-  return value as Record<string, unknown>
+  return value
 }
 
 function damaged(what: string): PledgedError {

@@ -3,23 +3,23 @@
  * exception (R6): what the engine remembers and what is on disk may differ then.
  */
 import type { Database } from 'better-sqlite3'
-import { messageOf, PledgedError } from '../../base/errors.ts'
 import type { Epoch, XidPosition } from '../../base/ids.ts'
 import { compareXids } from '../../base/ids.ts'
 import type { Clock } from '../../base/ports.ts'
-import { decodeRecord, encodeRecord } from '../record-codec.ts'
+import { encodeRecord } from '../record-codec.ts'
 import type { StoredRecord } from '../stored-record.ts'
 import { isTransactionRecord, placeOf } from '../stored-record.ts'
+import { type AppendedRecord, appendedRecord } from './append-lines.ts'
 import { checkpoint } from './database.ts'
 import type { DirectoryLock } from './directory-lock.ts'
 import type { LogFiles } from './files.ts'
 import { closeKeepingWal, removePid } from './files.ts'
 import type { Link, Meta } from './meta.ts'
 import { writeMeta } from './meta.ts'
-import type { PinnedRecords } from './pinned-records.ts'
+import type { NotedRecord, PinnedRecords } from './pinned-records.ts'
 import { EPOCHS, FORGOTTEN } from './pinned-records.ts'
-import type { RecordTable } from './record-table.ts'
-import { checkLink, decodeRow } from './record-table.ts'
+import type { NewRow, RecordTable } from './record-table.ts'
+import { checkLink, decodeRow, newRow } from './record-table.ts'
 import type { Tuning } from './tuning.ts'
 
 /** Pages that a transaction writes besides its records', about: of the indexes, and the table's own. */
@@ -84,9 +84,9 @@ export class Engine {
   }
 
   /** One transaction, one sync, for all of them. Durable when it returns. */
-  append(bodies: readonly string[]): void {
+  append(lines: readonly string[]): void {
     this.#write(() => {
-      for (const body of bodies) this.#append(readable(body), body)
+      for (const line of lines) this.#append(appendedRecord(line))
     })
   }
 
@@ -94,7 +94,7 @@ export class Engine {
   forget(through: XidPosition): boolean {
     const before = this.#forgottenThrough
     if (before !== undefined && compareXids(through, before) <= 0) return false
-    this.#write(() => this.#insert(forgottenRecord(through)))
+    this.#write(() => this.#insertRecord(forgottenRecord(through)))
     this.#forgottenThrough = through
     return true
   }
@@ -179,25 +179,28 @@ export class Engine {
     }
   }
 
-  #append(record: StoredRecord, body: string): void {
-    const isLate = record.type === 'heuristic' && !this.#pinned.has(record.xid)
-    this.#insert(record, body)
+  #append({ noted, row }: AppendedRecord): void {
+    const isLate = noted.type === 'heuristic' && !this.#pinned.has(noted.xid)
+    this.#insert(noted, row)
     // Its transaction ended before, and is kept from now on: all of it, behind this record.
-    if (isLate) this.#insertAgain(this.table.recordsOf(placeOf(record.xid), this.anchor))
+    if (isLate) this.#insertAgain(this.table.recordsOf(placeOf(noted.xid), this.anchor))
   }
 
-  #insert(record: StoredRecord, body = encodeRecord(record)): void {
-    this.#tail = this.table.insert(record, body, this.#tail)
-    this.#pinned.note(record, this.#tail.position)
-    this.#walBytes += 2 * body.length
+  #insertRecord(record: StoredRecord): void {
+    this.#insert(record, newRow(record))
+  }
+
+  #insert(noted: NotedRecord, row: NewRow): void {
+    this.#tail = this.table.insert(row, this.#tail)
+    this.#pinned.note(noted, this.#tail.position)
+    this.#walBytes += 2 * row.body.length
   }
 
   /** A broken pledge goes first: replay knows by it that the end that follows belongs to a kept transaction. */
   #insertAgain(records: readonly StoredRecord[]): void {
-    const bodies = new Set(records.map((record) => encodeRecord(record)))
-    const distinct = [...bodies].map(readable)
-    for (const record of distinct) if (record.type === 'heuristic') this.#insert(record)
-    for (const record of distinct) if (record.type !== 'heuristic') this.#insert(record)
+    const distinct = [...new Map(records.map((record) => [encodeRecord(record), record])).values()]
+    for (const record of distinct) if (record.type === 'heuristic') this.#insertRecord(record)
+    for (const record of distinct) if (record.type !== 'heuristic') this.#insertRecord(record)
   }
 
   /** Keeps what an opening reads short: see PinnedRecords. A few records a batch, so that no batch waits long. */
@@ -216,9 +219,9 @@ export class Engine {
   #carryForward(key: string, positions: readonly number[]): void {
     this.#pinned.release(key)
     if (key === EPOCHS) {
-      this.#insert({ type: 'epochs', epochs: this.#epochs, timeMs: this.#clock.wallMs() })
+      this.#insertRecord({ type: 'epochs', epochs: this.#epochs, timeMs: this.#clock.wallMs() })
     } else if (key === FORGOTTEN && this.#forgottenThrough !== undefined) {
-      this.#insert(forgottenRecord(this.#forgottenThrough))
+      this.#insertRecord(forgottenRecord(this.#forgottenThrough))
     } else {
       this.#insertAgain(positions.map((position) => this.table.recordAt(position, this.anchor)))
     }
@@ -239,19 +242,4 @@ export class Engine {
 
 function forgottenRecord(through: XidPosition): StoredRecord {
   return { type: 'forgotten', epochNumber: through.epochNumber, sequence: through.sequence }
-}
-
-/** A record that could not be read back would damage the log for its next opening: it is never written. */
-function readable(body: string): StoredRecord {
-  try {
-    return decodeRecord(body)
-  } catch (error) {
-    throw new PledgedError(
-      'INTERNAL',
-      `a record was appended that could not be read back: ${messageOf(error)}`,
-      {
-        cause: error,
-      },
-    )
-  }
 }

@@ -27,7 +27,7 @@ export type Question =
 export type Answer = KeptTransaction | undefined | readonly KeptTransaction[] | XidPosition
 
 export type ToWorker =
-  /** One call's records: their bodies, a line each. Cloning one text costs a fraction of cloning its records. */
+  /** One call's records: see append-lines.ts. */
   | { readonly kind: 'append'; readonly lines: string; readonly count: number }
   | { readonly kind: 'question'; readonly id: number; readonly question: Question }
 

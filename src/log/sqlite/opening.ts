@@ -8,7 +8,6 @@ import { drawEpoch, drawLogId, epochNumber, tryParseXid } from '../../base/ids.t
 import type { Clock, Random } from '../../base/ports.ts'
 import { History } from '../history.ts'
 import type { OpenedLog, OpenStage } from '../log.ts'
-import { encodeRecord } from '../record-codec.ts'
 import type { SqliteLogFaults } from './database.ts'
 import { checkpoint, openDatabase } from './database.ts'
 import { DirectoryLock } from './directory-lock.ts'
@@ -32,7 +31,7 @@ import { formatOf, MIGRATIONS, migrate } from './migrations.ts'
 import { checkLogId, checkMark, checkNoBackup, checkTail, checkWal } from './opening-checks.ts'
 import { PinnedRecords } from './pinned-records.ts'
 import { keepsRequests } from './reader.ts'
-import { decodeRow, RecordTable } from './record-table.ts'
+import { decodeRow, newRow, RecordTable } from './record-table.ts'
 import type { Tuning } from './tuning.ts'
 
 export interface OpeningOptions {
@@ -129,7 +128,7 @@ function fence(opening: Opening, { table, meta, tail }: Checked): { epoch: Epoch
   const fenced: Meta = { ...meta, mark: 'opening', epochNumber: meta.epochNumber + 1, tail: undefined }
   const link = database.transaction(() => {
     writeMeta(database, fenced)
-    return table.insert(record, encodeRecord(record), tail)
+    return table.insert(newRow(record), tail)
   })()
   return { epoch, tail: link, meta: fenced }
 }

@@ -6,12 +6,18 @@
 import { ChurningMap, ChurningSet } from '../../base/churning.ts'
 import type { Xid } from '../../base/ids.ts'
 import { auditEventsMax } from '../../base/limits.ts'
-import type { AcknowledgementRecord, AuditRecord } from '../../protocol/records.ts'
+import type { AcknowledgementRecord, AuditRecord, DecisionRecord, EndRecord } from '../../protocol/records.ts'
 import type { StoredRecord } from '../stored-record.ts'
 
 export const EPOCHS = 'epochs'
 export const FORGOTTEN = 'forgotten'
 const SUPERSEDED = 'superseded'
+
+/** What is looked at of a record, to know where it belongs. */
+export type NotedRecord =
+  | Exclude<StoredRecord, DecisionRecord | EndRecord>
+  | Pick<DecisionRecord, 'type' | 'xid'>
+  | Pick<EndRecord, 'type' | 'xid'>
 
 export class PinnedRecords {
   /** In the order of their oldest position: what is carried forward moves to the end. */
@@ -23,7 +29,7 @@ export class PinnedRecords {
   /** When, by key. */
   readonly #audit = new Map<string, number>()
 
-  note(record: StoredRecord, position: number): void {
+  note(record: NotedRecord, position: number): void {
     switch (record.type) {
       case 'decision':
       case 'one_phase':

@@ -5,7 +5,7 @@ import type { Database, Statement } from 'better-sqlite3'
 import { assert } from '../../base/assert.ts'
 import { messageOf, PledgedError } from '../../base/errors.ts'
 import type { XidPosition } from '../../base/ids.ts'
-import { decodeRecord } from '../record-codec.ts'
+import { decodeRecord, encodeRecord } from '../record-codec.ts'
 import type { StoredRecord } from '../stored-record.ts'
 import { isTransactionRecord, placeOf, requestKeyOf } from '../stored-record.ts'
 import type { Link } from './meta.ts'
@@ -17,6 +17,18 @@ export interface Row {
   readonly request_key: string | null
   readonly body: string
   readonly chain: number
+}
+
+/** A record as it is inserted: its body, and by what it is found. */
+export interface NewRow {
+  readonly place: XidPosition | undefined
+  readonly requestKey: string | undefined
+  readonly body: string
+}
+
+export function newRow(record: StoredRecord, body = encodeRecord(record)): NewRow {
+  const place = isTransactionRecord(record) ? placeOf(record.xid) : undefined
+  return { place, requestKey: requestKeyOf(record), body }
 }
 
 const COLUMNS = 'position, epoch, sequence, request_key, body, chain'
@@ -74,12 +86,11 @@ export class RecordTable {
   }
 
   /** Returns the link of the new row, which follows `tail`. */
-  insert(record: StoredRecord, body: string, tail: Link): Link {
+  insert({ place, requestKey, body }: NewRow, tail: Link): Link {
     const link = { position: tail.position + 1, chain: crc32(body, tail.chain) }
-    const place = isTransactionRecord(record) ? placeOf(record.xid) : undefined
     const epoch = place?.epochNumber ?? null
     const sequence = place?.sequence ?? null
-    this.#insert.run(link.position, epoch, sequence, requestKeyOf(record) ?? null, body, link.chain)
+    this.#insert.run(link.position, epoch, sequence, requestKey ?? null, body, link.chain)
     return link
   }
 
@@ -164,11 +175,11 @@ export class RecordTable {
 /** Throws LOG_DAMAGED where the body can't be read or the columns differ from it. */
 export function decodeRow(row: Row): StoredRecord {
   const record = decodeAt(row)
-  const place = isTransactionRecord(record) ? placeOf(record.xid) : undefined
+  const { place, requestKey } = newRow(record, row.body)
   const isSame =
     row.epoch === (place?.epochNumber ?? null) &&
     row.sequence === (place?.sequence ?? null) &&
-    row.request_key === (requestKeyOf(record) ?? null)
+    row.request_key === (requestKey ?? null)
   if (!isSame) throw damagedAt(row.position, 'was changed: its columns differ from its body')
   return record
 }

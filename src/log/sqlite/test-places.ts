@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { systemClock, systemRandom } from '../../base/ports.ts'
 import type { LogRecord } from '../../protocol/records.ts'
-import { encodeRecord } from '../record-codec.ts'
+import { appendLine } from './append-lines.ts'
 import type { SqliteLogFaults } from './database.ts'
 import type { Engine } from './engine.ts'
 import { logFiles } from './files.ts'
@@ -44,5 +44,5 @@ export function openIn(directory: string, faults: SqliteLogFaults = {}) {
 
 /** One forced write. */
 export function write(engine: Engine, ...records: LogRecord[]): void {
-  engine.append(records.map(encodeRecord))
+  engine.append(records.map(appendLine))
 }

@@ -59,24 +59,24 @@ class LogWorker {
   }
 
   #appendWithWaiting(first: Extract<ToWorker, { kind: 'append' }>): ToWorker | undefined {
-    const bodies: string[] = []
+    const lines: string[] = []
     let calls = 0
     let message: ToWorker | undefined = first
     while (
       message?.kind === 'append' &&
-      (calls === 0 || bodies.length + message.count <= this.#settings.batchRecordsMax)
+      (calls === 0 || lines.length + message.count <= this.#settings.batchRecordsMax)
     ) {
       calls += 1
-      if (message.count > 0) for (const body of message.lines.split('\n')) bodies.push(body)
+      if (message.count > 0) for (const line of message.lines.split('\n')) lines.push(line)
       message = this.#next()
     }
-    this.#append(bodies, calls)
+    this.#append(lines, calls)
     return message
   }
 
-  #append(bodies: readonly string[], calls: number): void {
-    const failure = this.#write(() => this.#engine.append(bodies), bodies.length === 0)
-    if (failure === undefined && bodies.length > 0) this.#batches += 1
+  #append(lines: readonly string[], calls: number): void {
+    const failure = this.#write(() => this.#engine.append(lines), lines.length === 0)
+    if (failure === undefined && lines.length > 0) this.#batches += 1
     // eslint-disable-next-line unicorn/no-process-exit -- a fault of the tests: a thread that dies unanswered
     if (this.#batches === this.#settings.faults?.batchesBeforeDeath) process.exit(1)
     this.#send({ kind: 'appended', calls, failure: failure && sendable(failure) })

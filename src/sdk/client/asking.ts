@@ -43,28 +43,27 @@ export async function askUntilKnown(options: AskOptions): Promise<Executed> {
     // A first execution with no time left to be answered would only make an unknown outcome of a known refusal.
     const tooLate = options.scope.remainingMs <= options.limits.backoffMaxMs
     if (failures > 0 && tooLate && !doubt.mayHaveRun) break
-    const outcome = await askOnce(options, doubt)
+    const tried = await options.execute()
+    const outcome =
+      tried.end === 'answered'
+        ? knownOutcome(tried.response, doubt)
+        : await outcomeDespite(tried, options, doubt)
     if (outcome !== undefined) return outcome
     await options.scope.sleep(backoffMs(failures, options.limits, options.random))
   }
   throw endOf(options, doubt)
 }
 
-async function askOnce(options: AskOptions, doubt: Doubt): Promise<Executed | undefined> {
-  const tried = await options.execute()
-  switch (tried.end) {
-    case 'answered':
-      return knownOutcome(tried.response, doubt)
-    case 'lost':
-      doubt.mayHaveRun ||= tried.sent
-      doubt.lastError = tried.error
-      return undefined
-    case 'refused':
-      doubt.lastError = tried.error
-      return afterRefusal(tried.error, options, doubt)
-    default:
-      return tried satisfies never
-  }
+/** No outcome was answered: another way may find it. */
+async function outcomeDespite(
+  tried: Exclude<Try<OutcomeAnswer>, { readonly end: 'answered' }>,
+  options: AskOptions,
+  doubt: Doubt,
+): Promise<Executed | undefined> {
+  doubt.lastError = tried.error
+  if (tried.end === 'refused') return await afterRefusal(tried.error, options, doubt)
+  doubt.mayHaveRun ||= tried.sent
+  return undefined
 }
 
 /** Unknown (the log failed under it) and pending are no outcome: a later answer has it. */

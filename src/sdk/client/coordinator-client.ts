@@ -58,21 +58,26 @@ export class CoordinatorClient implements Coordinator {
     const retries = options.retries ?? 0
     requireCount('retries', retries, 0)
     const work = this.#encode(branches)
-    return await this.#within(options, async (scope) => {
+    const scope = this.#scopes.open(options)
+    try {
       for (let retry = 0; ; retry += 1) {
-        const attempt = { ...name, attempt: name.attempt + retry }
+        const attempt = retry === 0 ? name : { ...name, attempt: name.attempt + retry }
         const outcome = await this.#ask(attempt, work, options, scope)
+        this.#options.crashPoints.pass('application.execute.answered')
         const again = outcome.outcome === 'aborted' && outcome.retryable && retry < retries
         if (!again) return outcome
         await scope.sleep(backoffMs(retry, this.#options.limits, this.#options.random))
         // What is known is told: the next attempt would have no time left to be.
         if (scope.over) return outcome
       }
-    })
+    } finally {
+      this.#scopes.dispose(scope)
+    }
   }
 
   async get(key: TransactionKey, options: GetOptions = {}): Promise<TransactionView> {
-    return this.#within(options, async (scope) => {
+    const scope = this.#scopes.open(options)
+    try {
       for (let failures = 0; ; failures += 1) {
         const tried = await this.#options.calls.get(key, scope)
         if (tried.end === 'answered') return tried.response
@@ -81,7 +86,9 @@ export class CoordinatorClient implements Coordinator {
         if (scope.cancelled !== undefined) throw scope.cancelled.reason
         if (scope.over) throw tried.error
       }
-    })
+    } finally {
+      this.#scopes.dispose(scope)
+    }
   }
 
   async transaction<T>(
@@ -105,7 +112,7 @@ export class CoordinatorClient implements Coordinator {
     await this.close()
   }
 
-  async #ask(
+  #ask(
     name: Required<RequestName>,
     branches: { participant: string; work: Uint8Array }[],
     options: ExecuteOptions,
@@ -119,7 +126,7 @@ export class CoordinatorClient implements Coordinator {
       waitFor: options.waitFor ?? 'decision',
     }
     const { calls, limits, random } = this.#options
-    const outcome = await askUntilKnown({
+    return askUntilKnown({
       name,
       address: this.address,
       scope,
@@ -128,8 +135,6 @@ export class CoordinatorClient implements Coordinator {
       execute: () => calls.execute(request, scope),
       look: () => calls.get({ requestId: name.requestId }, scope),
     })
-    this.#options.crashPoints.pass('application.execute.answered')
-    return outcome
   }
 
   #transactions(method: string): NonNullable<CoordinatorClientOptions['transactions']> {
@@ -140,15 +145,6 @@ export class CoordinatorClient implements Coordinator {
       `${method}() needs a session, because its branches are enlisted before they prepare: connect without ` +
         "{ transport: 'unary' }",
     )
-  }
-
-  async #within<Result>(options: GetOptions, run: (scope: Scope) => Promise<Result>): Promise<Result> {
-    const scope = this.#scopes.open(options)
-    try {
-      return await run(scope)
-    } finally {
-      this.#scopes.dispose(scope)
-    }
   }
 
   #nameOf(options: ExecuteOptions): Required<RequestName> {

@@ -5,13 +5,11 @@ import type { Clock, Random } from '../../base/ports.ts'
 import type { RequestName } from '../../protocol/requests.ts'
 import { isSecurityFailure } from '../../wire/index.ts'
 import type { ExecuteOptions } from './coordinator.ts'
+import { drawRequestId } from './request-id.ts'
 import { type Branch, encodeWork } from './work.ts'
 
 /** Bytes of a request apart from its work, generously. */
 const REQUEST_OVERHEAD_BYTES = 64 << 10
-
-/** Of 32 bits each. */
-const NAME_DRAWS = 3
 
 type NameOptions = Pick<ExecuteOptions, 'requestId' | 'attempt' | 'firstSentTime' | 'prepareTimeoutMs'>
 
@@ -80,14 +78,4 @@ export function neverReachedError(
       'Start it with `pledged serve`, or name its address by the option `address` or by PLEDGED_ADDRESS',
     { cause: lastError },
   )
-}
-
-/**
- * Begins with the time, so that the log's index of requests grows at its end and not all over. All of it is drawn anew for
- * each request: two copies of one process (a machine that was cloned) must not name theirs alike.
- */
-function drawRequestId({ clock, random }: { readonly clock: Clock; readonly random: Random }): string {
-  let id = Math.trunc(clock.wallMs()).toString(36)
-  for (let draw = 0; draw < NAME_DRAWS; draw += 1) id += `-${random.below(2 ** 32).toString(36)}`
-  return id
 }

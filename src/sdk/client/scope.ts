@@ -15,8 +15,9 @@ export class Scope {
   readonly #endMs: number
   readonly #signal: AbortSignal | undefined
   readonly #onAbort: (() => void) | undefined
-  readonly #listeners = new Set<() => void>()
-  readonly #overListeners = new Set<() => void>()
+  #listeners: Set<() => void> | undefined
+  /** Nearly always one: no Set is made for it. */
+  #overListeners: Listeners = NONE
   #cancelTimer: (() => void) | undefined
   #cancelled: { readonly reason: unknown } | undefined
 
@@ -50,21 +51,24 @@ export class Scope {
   cancel(reason: unknown): void {
     if (this.#cancelled !== undefined) return
     this.#cancelled = { reason }
-    for (const listener of this.#listeners) listener()
+    for (const listener of this.#listeners ?? []) listener()
     this.#tellOver()
   }
 
   /** Calls once when the caller cancels; the returned function takes that back. */
   onCancel(listener: () => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    const listeners = (this.#listeners ??= new Set())
+    listeners.add(listener)
+    return () => listeners.delete(listener)
   }
 
   /** Calls once when the caller cancels or its time is up; the returned function takes that back. */
   onOver(listener: () => void): () => void {
-    this.#overListeners.add(listener)
+    this.#overListeners = [...this.#overListeners, listener]
     if (this.#cancelTimer === undefined) this.#awaitEnd()
-    return () => this.#overListeners.delete(listener)
+    return () => {
+      this.#overListeners = without(this.#overListeners, listener)
+    }
   }
 
   /** Returns earlier when the scope is over. */
@@ -80,8 +84,8 @@ export class Scope {
 
   dispose(): void {
     if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort)
-    this.#listeners.clear()
-    this.#overListeners.clear()
+    this.#listeners?.clear()
+    this.#overListeners = NONE
     this.#cancelTimer?.()
   }
 
@@ -95,8 +99,16 @@ export class Scope {
 
   #tellOver(): void {
     this.#cancelTimer?.()
-    const listeners = [...this.#overListeners]
-    this.#overListeners.clear()
+    const listeners = this.#overListeners
+    this.#overListeners = NONE
     for (const listener of listeners) listener()
   }
+}
+
+type Listeners = readonly (() => void)[]
+
+const NONE: Listeners = []
+
+function without(listeners: Listeners, gone: () => void): Listeners {
+  return listeners.length === 1 && listeners[0] === gone ? NONE : listeners.filter((one) => one !== gone)
 }

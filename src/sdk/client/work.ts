@@ -17,13 +17,15 @@ export interface Branch {
 /** A transaction has at least one branch. */
 export type Branches = readonly [Branch, ...Branch[]]
 
+const UTF8 = new TextEncoder()
+
 /** Throws INVALID_REQUEST where the work has no JSON, and where JSON would change it in silence. */
 export function encodeWork({ participant, work }: Branch): Uint8Array {
   if (work instanceof Uint8Array) return work
-  if (typeof work === 'string') return new TextEncoder().encode(work)
+  if (typeof work === 'string') return UTF8.encode(work)
   if (typeof work !== 'object' || work === null) throw notWork(participant, `is ${String(work)}`)
   try {
-    return new TextEncoder().encode(JSON.stringify(work, refuseLossy))
+    return UTF8.encode(JSON.stringify(work, refuseLossy))
   } catch (error) {
     throw notWork(participant, `has no JSON (${messageOf(error)})`)
   }

@@ -11,7 +11,7 @@ import type { ApplicationEnding, XidLease } from '../../../protocol/requests.ts'
 import type { SessionAdmission, SessionReply } from '../../../protocol/session-messages.ts'
 import { backoffMs } from '../../dialling.ts'
 import { type LeaseLimits, LeaseStock } from './lease-stock.ts'
-import type { PendingCall } from './pending-call.ts'
+import type { AnyPendingCall } from './pending-call.ts'
 import type { SessionStream } from './session-stream.ts'
 
 export type LiveSessionLimits = LeaseLimits &
@@ -29,7 +29,7 @@ export interface LiveSessionOptions {
 /** A call whose caller waits no more is unanswered all the same: the coordinator counts it, and so do we. */
 interface Unanswered {
   readonly bytes: number
-  call: PendingCall | undefined
+  call: AnyPendingCall | undefined
 }
 
 const CALL_IDS = 2 ** 32
@@ -39,7 +39,6 @@ const FRAME_BYTES = 64
 export class LiveSession {
   readonly #options: LiveSessionOptions
   readonly #unanswered = new ChurningMap<number, Unanswered>()
-  readonly #callIds = new ChurningMap<PendingCall, number>()
   readonly #stock: LeaseStock
   readonly #lost = new AbortController()
   #unansweredBytes = 0
@@ -87,28 +86,24 @@ export class LiveSession {
    * What is sent is bounded by what is unanswered, in calls, because the coordinator reads no more than so many, and in bytes,
    * because they all may wait in the stream.
    */
-  hasRoomFor(call: PendingCall): boolean {
+  hasRoomFor(call: AnyPendingCall): boolean {
     if (this.#unanswered.size === 0) return true
     if (this.#unanswered.size >= this.#options.admission.callsMax) return false
     return this.#unansweredBytes + call.bytes <= this.#options.limits.linkQueueBytesMax / 2
   }
 
-  send(call: PendingCall): void {
+  send(call: AnyPendingCall): void {
     const callId = this.#nextCallId()
     this.#unanswered.set(callId, { bytes: call.bytes, call })
-    this.#callIds.set(call, callId)
     this.#unansweredBytes += call.bytes
     this.#options.stream.send([call.toCall(callId)])
     call.wasSent()
   }
 
   /** Its caller waits no more: a late answer is dropped. */
-  forget(call: PendingCall): void {
-    const callId = this.#callIds.get(call)
-    if (callId === undefined) return
-    this.#callIds.delete(call)
-    const unanswered = this.#unanswered.get(callId)
-    if (unanswered !== undefined) unanswered.call = undefined
+  forget(call: AnyPendingCall): void {
+    const unanswered = call.callId === undefined ? undefined : this.#unanswered.get(call.callId)
+    if (unanswered?.call === call) unanswered.call = undefined
   }
 
   acknowledge(ending: ApplicationEnding): void {
@@ -132,10 +127,7 @@ export class LiveSession {
     this.#answered = true
     this.#unanswered.delete(reply.callId)
     this.#unansweredBytes -= unanswered.bytes
-    const { call } = unanswered
-    if (call === undefined) return
-    this.#callIds.delete(call)
-    call.end({ end: 'answered', response: reply })
+    unanswered.call?.answered(reply)
   }
 
   /** Every unanswered call ends as lost: it may have arrived. */
@@ -145,7 +137,6 @@ export class LiveSession {
     this.#cancelLeaseTimer?.()
     for (const { call } of this.#unanswered.values()) call?.end({ end: 'lost', error, sent: true })
     this.#unanswered.clear()
-    this.#callIds.clear()
     this.#lost.abort(error)
   }
 

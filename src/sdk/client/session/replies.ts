@@ -7,23 +7,19 @@ import type { Try } from '../try.ts'
 /** These don't say that the call was not accepted. */
 const NO_REFUSALS: ReadonlySet<ErrorCode> = new Set(['INTERNAL', 'OUTCOME_UNKNOWN'])
 
-export function answerIn(tried: Try<SessionReply>): Try<SessionAnswer> {
-  if (tried.end !== 'answered') return tried
-  const reply = tried.response
+export function answerIn(reply: SessionReply): Try<SessionAnswer> {
   return reply.type === 'answer' ? { end: 'answered', response: reply.answer } : otherwise(reply)
 }
 
-export function viewIn(tried: Try<SessionReply>): Try<TransactionView> {
-  const answered = answerIn(tried)
+export function viewIn(reply: SessionReply): Try<TransactionView> {
+  const answered = answerIn(reply)
   if (answered.end !== 'answered') return answered
   const { transaction } = answered.response
   if (transaction !== undefined) return { end: 'answered', response: transaction }
   return misunderstood('the answer lacks the transaction that was asked for')
 }
 
-export function enlistedIn(tried: Try<SessionReply>): Try<void> {
-  if (tried.end !== 'answered') return tried
-  const reply = tried.response
+export function enlistedIn(reply: SessionReply): Try<void> {
   return reply.type === 'enlisted' ? { end: 'answered', response: undefined } : otherwise(reply)
 }
 

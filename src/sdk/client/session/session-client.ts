@@ -17,7 +17,7 @@ import type {
   PreparedBranch,
   TransactionView,
 } from '../../../protocol/requests.ts'
-import type { SessionAnswer, SessionReply } from '../../../protocol/session-messages.ts'
+import type { SessionAnswer } from '../../../protocol/session-messages.ts'
 import { closedError } from '../request-options.ts'
 import type { Scope } from '../scope.ts'
 import type { Try } from '../try.ts'
@@ -33,7 +33,7 @@ import {
 } from './ends.ts'
 import { LiveSession, type LiveSessionLimits } from './live-session.ts'
 import { Pending } from './pending.ts'
-import { PendingCall, type PendingCallOptions } from './pending-call.ts'
+import { type AnyPendingCall, PendingCall, type PendingCallOptions } from './pending-call.ts'
 import { answerIn, enlistedIn, viewIn } from './replies.ts'
 import type { DialSession, SessionStreamEnd } from './session-stream.ts'
 import type { BegunTransaction, Sessions } from './sessions.ts'
@@ -58,7 +58,7 @@ type PendingBegin = Pending<BegunTransaction>
 export class SessionClient implements Sessions {
   readonly #options: SessionClientOptions
   readonly #dialler: Dialler
-  readonly #calls = new WaitingLine<PendingCall>()
+  readonly #calls = new WaitingLine<AnyPendingCall>()
   readonly #begins = new WaitingLine<PendingBegin>()
   #session: LiveSession | undefined
   /** Why there is no session, as far as the last dial tells. */
@@ -92,34 +92,41 @@ export class SessionClient implements Sessions {
     })
   }
 
-  async execute(request: ExecuteRequest, scope: Scope): Promise<Try<SessionAnswer>> {
-    const options: PendingCallOptions = {
+  execute(request: ExecuteRequest, scope: Scope): Promise<Try<SessionAnswer>> {
+    return this.#ask({
       scope,
       bytes: executeBytes(request),
       toCall: (callId) => ({ type: 'execute', callId, request: withDeadline(request, scope) }),
+      meaning: answerIn,
       onSent: () => this.#executeSent(),
-    }
-    return answerIn(await this.#ask(options))
+    })
   }
 
-  async commit(request: CommitRequest, scope: Scope): Promise<Try<SessionAnswer>> {
-    const options: PendingCallOptions = {
+  commit(request: CommitRequest, scope: Scope): Promise<Try<SessionAnswer>> {
+    return this.#ask({
       scope,
       bytes: commitBytes(request),
       toCall: (callId) => ({ type: 'commit', callId, request: withDeadline(request, scope) }),
-    }
-    return answerIn(await this.#ask(options))
+      meaning: answerIn,
+    })
   }
 
-  async abort(xid: string, scope: Scope): Promise<Try<SessionAnswer>> {
-    const toCall: PendingCallOptions['toCall'] = (callId) => ({ type: 'abort', callId, xid })
-    return answerIn(await this.#ask({ scope, bytes: namingBytes(xid), toCall }))
+  abort(xid: string, scope: Scope): Promise<Try<SessionAnswer>> {
+    return this.#ask({
+      scope,
+      bytes: namingBytes(xid),
+      toCall: (callId) => ({ type: 'abort', callId, xid }),
+      meaning: answerIn,
+    })
   }
 
-  async get(request: GetRequest, scope: Scope): Promise<Try<TransactionView>> {
-    const toCall: PendingCallOptions['toCall'] = (callId) => ({ type: 'get', callId, request })
-    const name = 'xid' in request ? request.xid : request.requestId
-    return viewIn(await this.#ask({ scope, bytes: namingBytes(name), toCall }))
+  get(request: GetRequest, scope: Scope): Promise<Try<TransactionView>> {
+    return this.#ask({
+      scope,
+      bytes: namingBytes('xid' in request ? request.xid : request.requestId),
+      toCall: (callId) => ({ type: 'get', callId, request }),
+      meaning: viewIn,
+    })
   }
 
   begin(scope: Scope): Promise<Try<BegunTransaction>> {
@@ -141,10 +148,10 @@ export class SessionClient implements Sessions {
     this.#endWaiting({ end: 'lost', error, sent: false })
   }
 
-  #ask(options: PendingCallOptions): Promise<Try<SessionReply>> {
+  #ask<Response>(options: PendingCallOptions<Response>): Promise<Try<Response>> {
     const refusal = this.#refusalOf(options.scope, this.#calls)
     if (refusal !== undefined) return Promise.resolve(refusal)
-    const call: PendingCall = new PendingCall(options, () => this.#callOver(call))
+    const call: PendingCall<Response> = new PendingCall(options, () => this.#callOver(call))
     this.#calls.push(call)
     this.#serve()
     return call.ended
@@ -193,19 +200,19 @@ export class SessionClient implements Sessions {
     }
   }
 
-  async #enlist(xid: Xid, branch: PreparedBranch, session: LiveSession, scope: Scope): Promise<Try<void>> {
+  #enlist(xid: Xid, branch: PreparedBranch, session: LiveSession, scope: Scope): Promise<Try<void>> {
     const { endedBy } = session
-    if (endedBy !== undefined) return { end: 'lost', error: endedBy, sent: false }
-    const options: PendingCallOptions = {
+    if (endedBy !== undefined) return Promise.resolve({ end: 'lost', error: endedBy, sent: false })
+    return this.#ask({
       scope,
       bytes: enlistBytes(xid, branch),
       toCall: (callId) => ({ type: 'enlist', callId, xid, branch }),
+      meaning: enlistedIn,
       boundTo: session,
-    }
-    return enlistedIn(await this.#ask(options))
+    })
   }
 
-  #callOver(call: PendingCall): void {
+  #callOver(call: AnyPendingCall): void {
     const { address } = this.#options
     if (call.sent) {
       this.#session?.forget(call)
