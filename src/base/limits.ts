@@ -80,8 +80,8 @@ export interface Limits {
   readonly drainTimeoutMs: number
   /** How long ended transactions are kept. */
   readonly retentionMs: number
-  /** Request ids whose outcome is kept in memory: what a session that broke may ask for again. Others are looked up in the log. */
-  readonly requestsRememberedMax: number
+  /** Request ids that have ended whose outcome is in memory, at the least; all others are looked up in the log. */
+  readonly requestsRememberedMin: number
 
   readonly backoffMinMs: number
   readonly backoffMaxMs: number
@@ -160,7 +160,7 @@ export const defaultLimits: Limits = {
   orphanGraceMs: 30 * SECOND,
   drainTimeoutMs: 20 * SECOND,
   retentionMs: 24 * HOUR,
-  requestsRememberedMax: 8_192,
+  requestsRememberedMin: 256,
   backoffMinMs: 100,
   backoffMaxMs: 10 * SECOND,
   refusedRetryMs: MINUTE,

@@ -8,7 +8,8 @@ const PROBES = 3
 
 /** FNV-1a (draft-eastlake-fnv), from two starts. */
 const PRIME = 0x01000193
-const STARTS = [0x811c9dc5, 0x9747b28c] as const
+const START = 0x811c9dc5
+const STRIDE_START = 0x9747b28c
 
 export class NameFilter {
   readonly #words = new Uint32Array(BITS / 32)
@@ -27,9 +28,16 @@ export class NameFilter {
 
   /** Two hashes stand for as many as are wanted (Kirsch and Mitzenmacher 2006). Ends where `look` says false. */
   #probe(caller: string, requestId: string, look: (word: number, bit: number) => boolean): boolean {
-    const [one, two] = STARTS
-    let place = hashOf(requestId, hashOf(caller, one))
-    const stride = hashOf(requestId, hashOf(caller, two)) | 1
+    let place = START
+    let stride = STRIDE_START
+    for (const text of [caller, requestId]) {
+      for (let index = 0; index < text.length; index += 1) {
+        const unit = text.charCodeAt(index)
+        place = Math.imul(place ^ unit, PRIME)
+        stride = Math.imul(stride ^ unit, PRIME)
+      }
+    }
+    stride |= 1
     for (let probe = 0; probe < PROBES; probe += 1) {
       const bit = place & (BITS - 1)
       if (!look(bit >>> 5, 1 << (bit & 31))) return false
@@ -37,10 +45,4 @@ export class NameFilter {
     }
     return true
   }
-}
-
-function hashOf(text: string, start: number): number {
-  let hash = start
-  for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), PRIME)
-  return hash
 }

@@ -8,16 +8,19 @@ const xid = (sequence: number) => `k3f9qa7m2xw4.1-aaaa.${sequence}` as Xid
 describe('the index of requests', () => {
   it('gives up the oldest that have ended, and then says that the log may have them', () => {
     const index = new RequestIndex(2, false)
-    for (const sequence of [1, 2, 3]) {
+    for (const sequence of [1, 2, 3, 4, 5]) {
       const name = request(`r${sequence}`)
       index.add(name, { attempt: 1, xid: xid(sequence), outcome: 'pending' })
       expect(index.mustAskLog('app', 'unheard-of')).toBe(false)
       index.settle(name, xid(sequence), 'committed')
       index.release(name, xid(sequence))
     }
-    expect(index.get('app', 'r1')).toBeUndefined()
-    expect(index.get('app', 'r3')).toBeDefined()
-    expect(index.mustAskLog('app', 'r1')).toBe(true)
+    for (const given of ['r1', 'r2']) {
+      expect(index.get('app', given)).toBeUndefined()
+      expect(index.mustAskLog('app', given)).toBe(true)
+    }
+    // At least so many of the youngest are there, and at most twice as many.
+    for (const kept of ['r4', 'r5']) expect(index.get('app', kept)).toBeDefined()
   })
 
   it('counts one that is asked for again among the youngest, however often that happens', () => {
@@ -31,20 +34,32 @@ describe('the index of requests', () => {
     use('left', 2)
     for (let sequence = 3; sequence < 3_000; sequence += 1) use('again', sequence)
     expect(index.get('app', 'left')).toBeDefined()
-    use('new', 3_000)
+    for (let sequence = 3_000; sequence < 3_004; sequence += 1) {
+      use(`new ${sequence}`, sequence)
+      use('again', sequence)
+    }
     expect(index.get('app', 'left')).toBeUndefined()
     expect(index.get('app', 'again')).toBeDefined()
-    expect(index.get('app', 'new')).toBeDefined()
+    expect(index.get('app', 'new 3003')).toBeDefined()
   })
 
   it('never gives up one with an attempt that the log does not have', () => {
-    const index = new RequestIndex(0, false)
+    const index = new RequestIndex(1, false)
+    const crowd = (from: number): void => {
+      for (let sequence = from; sequence < from + 10; sequence += 1) {
+        index.add(request(`r${sequence}`), { attempt: 1, xid: xid(sequence), outcome: 'committed' })
+        index.release(request(`r${sequence}`), xid(sequence))
+      }
+    }
     index.add(request('r'), { attempt: 1, xid: xid(1), outcome: 'aborted' })
     index.add(request('r'), { attempt: 2, xid: xid(2), outcome: 'aborted' })
     index.release(request('r'), xid(1))
+    crowd(10)
     expect(index.get('app', 'r')).toBeDefined()
     index.release(request('r'), xid(2))
+    crowd(20)
     expect(index.get('app', 'r')).toBeUndefined()
+    expect(index.mustAskLog('app', 'r')).toBe(true)
   })
 
   it('keeps a bounded number of attempts of one request, and the newest of them', () => {

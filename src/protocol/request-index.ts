@@ -2,6 +2,7 @@
  * Requests by the name that their clients gave them. The index holds what is in flight and the youngest of what
  * has ended; older ones are in the log, and `mustAskLog` says when a name that isn't here must be looked up there.
  */
+import { ChurningMap } from '../base/churning.ts'
 import type { Xid } from '../base/ids.ts'
 import { NameFilter } from './name-filter.ts'
 
@@ -16,8 +17,6 @@ export interface Attempt {
 export interface RequestEntry {
   readonly digest: string
   readonly attempts: Attempt[]
-  /** Where it stands among those of which the log has all; undefined: not among them. */
-  released: number | undefined
 }
 
 interface Name {
@@ -25,29 +24,27 @@ interface Name {
   readonly requestId: string
 }
 
-/** How many of the line may have left it, beside as many as are in it, before it is closed up. */
-const GAPS_MIN = 1_024
-
 export class RequestIndex {
-  readonly #entries = new ByName<RequestEntry>()
+  /** With an attempt of which the log doesn't have all. */
+  readonly #active = new ByName<RequestEntry>()
   /**
-   * The names of released entries, the oldest first, and gaps of such as have left. An array, because a Set whose oldest leave
-   * looks for its first among all that have left before.
+   * The youngest of which the log has all, in two generations: when one is full the other is given up, as a whole. Taken out one
+   * by one from a table that lives long, they would cost more than all else that is done with them.
    */
-  #line: Name[] = []
-  #head = 0
-  #releasedCount = 0
+  #young = new ByName<RequestEntry>()
+  #old = new ByName<RequestEntry>()
   readonly #missing = new ByName<true>()
   /** Of these a replay has shown one attempt; the log may have others, which count for more. */
   readonly #partial = new ByName<true>()
-  readonly #rememberedMax: number
+  readonly #generationMax: number
   /** Since the log was opened it may have any name. */
   readonly #unknownInLog: boolean
   /** What was given up here. */
   #givenUp: NameFilter | undefined
 
-  constructor(rememberedMax: number, mayBeInLog: boolean) {
-    this.#rememberedMax = rememberedMax
+  /** Of those that have ended so many are remembered at the least, and twice as many at the most. */
+  constructor(rememberedMin: number, mayBeInLog: boolean) {
+    this.#generationMax = Math.max(1, rememberedMin)
     this.#unknownInLog = mayBeInLog
   }
 
@@ -64,7 +61,7 @@ export class RequestIndex {
   }
 
   get(caller: string, requestId: string): RequestEntry | undefined {
-    return this.#partial.has(caller, requestId) ? undefined : this.#entries.get(caller, requestId)
+    return this.#partial.has(caller, requestId) ? undefined : this.#entry({ caller, requestId })
   }
 
   /** An attempt that was under way when the log was last open: whatever else there was, only the log can tell. */
@@ -78,21 +75,15 @@ export class RequestIndex {
     this.#partial.delete(caller, requestId)
   }
 
-  add({ caller, requestId, digest }: Name & { digest: string }, attempt: Attempt): void {
-    const entry = this.#entries.get(caller, requestId)
-    if (entry === undefined) {
-      this.#entries.set(caller, requestId, { digest, attempts: [attempt], released: undefined })
-      return
-    }
+  add(request: Name & { digest: string }, attempt: Attempt): void {
+    const { caller, requestId, digest } = request
+    const entry = this.#entry(request) ?? { digest, attempts: [] }
     if (!entry.attempts.some(({ xid }) => xid === attempt.xid)) insert(entry.attempts, attempt)
-    if (entry.released === undefined) return
-    entry.released = undefined
-    this.#releasedCount -= 1
+    this.#active.set(caller, requestId, entry)
   }
 
-  settle({ caller, requestId }: Name, xid: Xid, outcome: 'committed' | 'aborted'): void {
-    const entry = this.#entries.get(caller, requestId)
-    const attempt = entry?.attempts.find((other) => other.xid === xid)
+  settle(name: Name, xid: Xid, outcome: 'committed' | 'aborted'): void {
+    const attempt = this.#entry(name)?.attempts.find((other) => other.xid === xid)
     if (attempt !== undefined) attempt.outcome = outcome
   }
 
@@ -100,46 +91,45 @@ export class RequestIndex {
    * The log has the last record of this attempt. The entry may be given up, once it is among the oldest, when that
    * holds for each of its attempts: the log must be able to say all that the entry said.
    */
-  release(name: Name, xid: Xid): void {
-    const entry = this.#entries.get(name.caller, name.requestId)
+  release({ caller, requestId }: Name, xid: Xid): void {
+    const entry = this.#active.get(caller, requestId)
     const attempt = entry?.attempts.find((other) => other.xid === xid)
     if (entry === undefined || attempt === undefined) return
     attempt.recorded = true
     dropOldAttempts(entry.attempts)
-    if (entry.released !== undefined || entry.attempts.some((other) => other.recorded !== true)) return
-    entry.released = this.#line.push(name) - 1
-    this.#releasedCount += 1
-    if (this.#releasedCount > this.#rememberedMax) this.#giveUpOldest()
-    if (this.#line.length > 2 * this.#releasedCount + GAPS_MIN) this.#closeGaps()
+    if (entry.attempts.some((other) => other.recorded !== true)) return
+    this.#active.delete(caller, requestId)
+    if (this.#young.size >= this.#generationMax) this.#giveUpOld()
+    this.#young.set(caller, requestId, entry)
   }
 
-  #giveUpOldest(): void {
-    for (let name = this.#line[this.#head]; name !== undefined; name = this.#line[this.#head]) {
-      const place = this.#head
-      this.#head += 1
-      if (this.#entries.get(name.caller, name.requestId)?.released !== place) continue
-      this.#entries.delete(name.caller, name.requestId)
-      this.#releasedCount -= 1
+  #giveUpOld(): void {
+    if (!this.#unknownInLog && this.#old.size > 0) {
       this.#givenUp ??= new NameFilter()
-      this.#givenUp.add(name.caller, name.requestId)
-      return
+      for (const { caller, requestId } of this.#old.names()) this.#givenUp.add(caller, requestId)
     }
+    this.#old = this.#young
+    this.#young = new ByName()
   }
 
-  #closeGaps(): void {
-    const line: Name[] = []
-    for (const [place, name] of this.#line.entries()) {
-      const entry = this.#entries.get(name.caller, name.requestId)
-      if (entry?.released === place) entry.released = line.push(name) - 1
-    }
-    this.#line = line
-    this.#head = 0
+  /** An entry that became active again is still in its generation: the active one comes first, and they are the same. */
+  #entry({ caller, requestId }: Name): RequestEntry | undefined {
+    return (
+      this.#active.get(caller, requestId) ??
+      this.#young.get(caller, requestId) ??
+      this.#old.get(caller, requestId)
+    )
   }
 }
 
 /** Two levels, because a name of both in one text would have to be made, and hashed, for each look. */
 class ByName<Value> {
-  readonly #callers = new Map<string, Map<string, Value>>()
+  readonly #callers = new Map<string, ChurningMap<string, Value>>()
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
 
   get(caller: string, requestId: string): Value | undefined {
     return this.#callers.get(caller)?.get(requestId)
@@ -150,16 +140,28 @@ class ByName<Value> {
   }
 
   set(caller: string, requestId: string, value: Value): void {
-    const requests = this.#callers.get(caller)
-    if (requests === undefined) this.#callers.set(caller, new Map([[requestId, value]]))
-    else requests.set(requestId, value)
+    let requests = this.#callers.get(caller)
+    if (requests === undefined) {
+      requests = new ChurningMap()
+      this.#callers.set(caller, requests)
+    }
+    const before = requests.size
+    requests.set(requestId, value)
+    this.#size += requests.size - before
   }
 
   delete(caller: string, requestId: string): boolean {
     const requests = this.#callers.get(caller)
     if (requests?.delete(requestId) !== true) return false
+    this.#size -= 1
     if (requests.size === 0) this.#callers.delete(caller)
     return true
+  }
+
+  *names(): Generator<Name> {
+    for (const [caller, requests] of this.#callers) {
+      for (const requestId of requests.keys()) yield { caller, requestId }
+    }
   }
 }
 

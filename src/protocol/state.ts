@@ -255,7 +255,7 @@ export function emptyState(replay: Replay, limits: Limits): ProtocolState {
     transactions: new ChurningMap(),
     participants: new Map(),
     sessions: new Map(),
-    requests: new RequestIndex(limits.requestsRememberedMax, replay.keepsRequests),
+    requests: new RequestIndex(limits.requestsRememberedMin, replay.keepsRequests),
     inquiries: new Map(),
     heuristics: new Map(),
     audit: [...replay.audit],

@@ -77,7 +77,7 @@ function drawLimits(random: SeededRandom): Limits {
     orphanGraceMs: random.pick([20, 80]),
     drainTimeoutMs: 60,
     retentionMs: random.pick([350, 500, 5_000]),
-    requestsRememberedMax: random.pick([1, 3, 100]),
+    requestsRememberedMin: random.pick([1, 3, 100]),
     backoffMinMs: 4,
     backoffMaxMs: 40,
     scanUnsettledMs: 40,

@@ -7,7 +7,7 @@ export const requestForgotten: Break = {
   does: 'a repeated request is not recognised and runs again (I3)',
   caughtAs: /^I3: /,
   step: (step) => (state, now, event) => {
-    const forgetful = { requests: new RequestIndex(state.limits.requestsRememberedMax, false) }
+    const forgetful = { requests: new RequestIndex(state.limits.requestsRememberedMin, false) }
     if (event.type === 'execute') Object.assign(state, forgetful)
     return step(state, now, event)
   },
