@@ -2,7 +2,7 @@
 import type { ErrorCode, PledgedError } from '../../base/errors.ts'
 import { PledgedError as Failure } from '../../base/errors.ts'
 import type { Xid, XidPosition } from '../../base/ids.ts'
-import type { KeptTransaction } from '../../protocol/records.ts'
+import type { KeptTransaction, RequestRef } from '../../protocol/records.ts'
 import type { EndedQuery, OpenedLog, OpenStage } from '../log.ts'
 import type { SqliteLogFaults } from './database.ts'
 import type { Tuning } from './tuning.ts'
@@ -16,15 +16,22 @@ export interface WorkerSettings {
   readonly closed: SharedArrayBuffer
 }
 
+export type RequestLookup = Pick<RequestRef, 'caller' | 'requestId'>
+
 export type Question =
   | { readonly ask: 'transaction'; readonly xid: Xid }
-  | { readonly ask: 'request'; readonly caller: string; readonly requestId: string }
+  | { readonly ask: 'requests'; readonly names: readonly RequestLookup[] }
   | { readonly ask: 'ended'; readonly query: EndedQuery }
   | { readonly ask: 'expired'; readonly endedBeforeMs: number }
   | { readonly ask: 'forget'; readonly through: XidPosition }
   | { readonly ask: 'close' }
 
-export type Answer = KeptTransaction | undefined | readonly KeptTransaction[] | XidPosition
+export type Answer =
+  | KeptTransaction
+  | undefined
+  | readonly KeptTransaction[]
+  | readonly (readonly KeptTransaction[])[]
+  | XidPosition
 
 export type ToWorker =
   /** One call's records: see append-lines.ts. */

@@ -5,6 +5,7 @@ import type { KeptTransaction } from '../../protocol/records.ts'
 import { endTimeMs, isForgotten, keptTransaction, matchesQuery } from '../history.ts'
 import type { EndedQuery } from '../log.ts'
 import { isTransactionRecord, requestKey } from '../stored-record.ts'
+import type { RequestLookup } from './messages.ts'
 import type { Link } from './meta.ts'
 import type { RecordTable } from './record-table.ts'
 
@@ -16,12 +17,26 @@ export interface ReadableLog {
   readonly tuning: { readonly sliceRecords: number }
 }
 
+const LOOKUPS_PER_SLICE = 128
 const FIRST: XidPosition = { epochNumber: 0, sequence: 0 }
 const BEHIND_ALL: XidPosition = { epochNumber: Number.MAX_SAFE_INTEGER, sequence: 0 }
 
 export function findTransaction(log: ReadableLog, xid: Xid): KeptTransaction | undefined {
   const kept = keptAt(log, parseXid(xid))
   return kept?.record.xid === xid ? kept : undefined
+}
+
+/** For each name every kept attempt of its request, oldest first. */
+export function* findRequests(
+  log: ReadableLog,
+  names: readonly RequestLookup[],
+): Generator<void, readonly (readonly KeptTransaction[])[]> {
+  const found: (readonly KeptTransaction[])[] = []
+  for (const { caller, requestId } of names) {
+    if (found.length % LOOKUPS_PER_SLICE === LOOKUPS_PER_SLICE - 1) yield
+    found.push(findRequest(log, caller, requestId))
+  }
+  return found
 }
 
 export function findRequest(log: ReadableLog, caller: string, requestId: string): readonly KeptTransaction[] {

@@ -11,7 +11,7 @@ import type { SqliteLogFaults } from './database.ts'
 import { unwritable } from './failures.ts'
 import type { LogFiles } from './files.ts'
 import { logFiles } from './files.ts'
-import type { Answer, FromWorker, Question, ToWorker, WorkerSettings } from './messages.ts'
+import type { Answer, FromWorker, Question, RequestLookup, ToWorker, WorkerSettings } from './messages.ts'
 import { received } from './messages.ts'
 import type { Tuning } from './tuning.ts'
 import { defaultTuning } from './tuning.ts'
@@ -37,6 +37,12 @@ interface WaitingQuestion {
   readonly reject: (failure: PledgedError) => void
 }
 
+/** Names that are about to be asked for. */
+interface Lookup {
+  readonly names: RequestLookup[]
+  readonly found: Promise<readonly (readonly KeptTransaction[])[]>
+}
+
 interface WaitingOpen {
   readonly onStage: (stage: OpenStage) => void
   readonly resolve: (opened: OpenedLog) => void
@@ -55,6 +61,7 @@ export class SqliteLog implements Log {
   #worker: Worker | undefined
   #closed = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)
   #opening: WaitingOpen | undefined
+  #lookup: Lookup | undefined
   #closing: Promise<void> | undefined
   /** Why nothing can be asked any more: closed, or the worker died. */
   #gone: PledgedError | undefined
@@ -97,7 +104,20 @@ export class SqliteLog implements Log {
   }
 
   async findRequest(caller: string, requestId: string): Promise<readonly KeptTransaction[]> {
-    return (await this.#ask({ ask: 'request', caller, requestId })) as readonly KeptTransaction[]
+    this.#lookup ??= this.#lookUp()
+    const place = this.#lookup.names.push({ caller, requestId }) - 1
+    const found = await this.#lookup.found
+    return present(found[place], 'each name has its answer')
+  }
+
+  /** One question for all that are asked for during one turn: each by itself, they would cost more than their transactions. */
+  #lookUp(): Lookup {
+    const names: RequestLookup[] = []
+    const found = Promise.resolve().then(async () => {
+      this.#lookup = undefined
+      return (await this.#ask({ ask: 'requests', names })) as readonly (readonly KeptTransaction[])[]
+    })
+    return { names, found }
   }
 
   async listEnded(query: EndedQuery): Promise<readonly KeptTransaction[]> {

@@ -12,7 +12,7 @@ import { logFiles } from './files.ts'
 import type { Answer, FromWorker, Question, ToWorker, WorkerSettings } from './messages.ts'
 import { sendable } from './messages.ts'
 import { openEngine } from './opening.ts'
-import { expired, findRequest, findTransaction, listEnded } from './reader.ts'
+import { expired, findRequests, findTransaction, listEnded } from './reader.ts'
 
 /** Work that is done a slice at a time, between messages. */
 interface Job {
@@ -106,11 +106,8 @@ class LogWorker {
     switch (question.ask) {
       case 'transaction':
         return this.#start({ id, steps: once(() => findTransaction(engine, question.xid)) })
-      case 'request':
-        return this.#start({
-          id,
-          steps: once(() => findRequest(engine, question.caller, question.requestId)),
-        })
+      case 'requests':
+        return this.#start({ id, steps: findRequests(engine, question.names) })
       case 'ended':
         return this.#start({ id, steps: listEnded(engine, question.query) })
       case 'expired':
