@@ -27,7 +27,7 @@ import {
 } from '../wire/generated/pledged/v1/admin_service.ts'
 import type { ParticipantStatus } from '../wire/generated/pledged/v1/participant.ts'
 import type { Transaction } from '../wire/generated/pledged/v1/transaction.ts'
-import { TransactionServiceClient } from '../wire/generated/pledged/v1/transaction_service.ts'
+import { TransactionServiceClient } from '../wire/index.ts'
 import { type CalledDaemon, failedChanging, failedReading } from './call-failures.ts'
 import { operatorName } from './operator-name.ts'
 

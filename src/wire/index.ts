@@ -8,7 +8,8 @@
  *   becomes unknown, evidence none.
  * - Free text is bounded both ways (TEXT_LENGTH_MAX).
  *
- * Generated messages are imported from where they are: `wire/generated/pledged/v1/...`.
+ * Generated messages are imported from where they are: `wire/generated/pledged/v1/...`. The services with a stream, and their clients,
+ * are taken from here instead: the streams' messages have a codec of their own (services.ts).
  */
 export * from './admin-handlers.ts'
 export * from './attachment.ts'
@@ -23,6 +24,7 @@ export * from './errors.ts'
 export * from './json.ts'
 export * from './participant-batch.ts'
 export * from './requests.ts'
+export * from './services.ts'
 export * from './session-calls.ts'
 export * from './session-opening.ts'
 export * from './session-replies.ts'

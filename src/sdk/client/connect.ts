@@ -10,7 +10,7 @@ import {
   type Timers,
 } from '../../base/ports.ts'
 import type { ClientTls } from '../../dialling/index.ts'
-import { TransactionServiceClient } from '../../wire/generated/pledged/v1/transaction_service.ts'
+import { TransactionServiceClient } from '../../wire/index.ts'
 import { channelOptions, type DiallingLimits, resolveAccess, resolveAddress } from '../dialling.ts'
 import type { Coordinator } from './coordinator.ts'
 import { CoordinatorClient } from './coordinator-client.ts'

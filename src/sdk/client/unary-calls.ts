@@ -5,8 +5,12 @@ import type { Limits } from '../../base/limits.ts'
 import type { Timers } from '../../base/ports.ts'
 import type { Access } from '../../dialling/index.ts'
 import type { Answer, ExecuteRequest, TransactionView } from '../../protocol/requests.ts'
-import type { TransactionServiceClient } from '../../wire/generated/pledged/v1/transaction_service.ts'
-import { answerFromProto, executeToProto, getToProto } from '../../wire/index.ts'
+import {
+  answerFromProto,
+  executeToProto,
+  getToProto,
+  type TransactionServiceClient,
+} from '../../wire/index.ts'
 import { type StartCall, tryCall } from './calls.ts'
 import type { TransactionKey } from './coordinator.ts'
 import type { RequestCalls } from './request-calls.ts'

@@ -7,10 +7,9 @@ import type { Limits } from '../../base/limits.ts'
 import type { Timers } from '../../base/ports.ts'
 import type { Access } from '../../dialling/index.ts'
 import type { ParticipantIdentity, ParticipantMessage } from '../../protocol/messages.ts'
-import {
-  type AttachParticipantRequest,
-  type AttachParticipantResponse,
-  ParticipantGatewayServiceClient,
+import type {
+  AttachParticipantRequest,
+  AttachParticipantResponse,
 } from '../../wire/generated/pledged/v1/participant_gateway_service.ts'
 import {
   type Admission,
@@ -20,6 +19,7 @@ import {
   fromServiceError,
   goodbyeFromProto,
   helloToProto,
+  ParticipantGatewayServiceClient,
   participantBatches,
   welcomeFromProto,
 } from '../../wire/index.ts'

@@ -14,9 +14,12 @@ import {
   tolerant,
 } from '../../serving/index.ts'
 import { AdminServiceService } from '../../wire/generated/pledged/v1/admin_service.ts'
-import { ParticipantGatewayServiceService } from '../../wire/generated/pledged/v1/participant_gateway_service.ts'
-import { TransactionServiceService } from '../../wire/generated/pledged/v1/transaction_service.ts'
-import { type AdminHandlers, serverOptions } from '../../wire/index.ts'
+import {
+  type AdminHandlers,
+  ParticipantGatewayServiceService,
+  serverOptions,
+  TransactionServiceService,
+} from '../../wire/index.ts'
 import type { LinkListener } from '../link.ts'
 import { adminService } from './admin-service.ts'
 import { identifyAsAnonymous } from './calls.ts'

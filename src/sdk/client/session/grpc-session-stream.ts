@@ -7,10 +7,9 @@ import type { Limits } from '../../../base/limits.ts'
 import type { Timers } from '../../../base/ports.ts'
 import type { Access } from '../../../dialling/index.ts'
 import type { SessionCall, SessionGreeting } from '../../../protocol/session-messages.ts'
-import {
-  type OpenSessionRequest,
-  type OpenSessionResponse,
-  TransactionServiceClient,
+import type {
+  OpenSessionRequest,
+  OpenSessionResponse,
 } from '../../../wire/generated/pledged/v1/transaction_service.ts'
 import {
   admissionFromProto,
@@ -20,6 +19,7 @@ import {
   greetingToProto,
   sessionCallBatches,
   sessionReplies,
+  TransactionServiceClient,
 } from '../../../wire/index.ts'
 import { channelOptions, type DiallingLimits } from '../../dialling.ts'
 import type { DialSession, SessionStream, SessionStreamEnd, SessionStreamListener } from './session-stream.ts'
