@@ -21,7 +21,7 @@ export interface TurnQueueOptions {
 
 export class TurnQueue {
   readonly #options: TurnQueueOptions
-  readonly #waiting: Queued[] = []
+  #waiting: Queued[] = []
   #scheduled = false
   #stopped = false
 
@@ -47,9 +47,15 @@ export class TurnQueue {
   #turn(): void {
     this.#scheduled = false
     if (this.#stopped) return
-    const { limits, turn } = this.#options
-    turn(this.#waiting.splice(0, limits.turnEventsMax))
+    this.#options.turn(this.#take())
     this.#schedule()
+  }
+
+  #take(): Queued[] {
+    const { turnEventsMax } = this.#options.limits
+    const taken = this.#waiting
+    this.#waiting = taken.length > turnEventsMax ? taken.splice(turnEventsMax) : []
+    return taken
   }
 }
 
