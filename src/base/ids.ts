@@ -29,7 +29,8 @@ export interface XidParts extends XidPosition {
   readonly epoch: Epoch
 }
 
-const CROCKFORD = '0123456789abcdefghjkmnpqrstvwxyz'
+/** The digits of base 32 (Crockford): nothing in it is mistaken for another when it is read aloud. */
+export const CROCKFORD = '0123456789abcdefghjkmnpqrstvwxyz'
 const LOG_ID = /^[0-9a-hjkmnp-tv-z]{12}$/
 const EPOCH = /^([1-9][0-9]{0,8})-([0-9a-hjkmnp-tv-z]{4})$/
 const XID = /^([0-9a-hjkmnp-tv-z]{12})\.(([1-9][0-9]{0,8})-[0-9a-hjkmnp-tv-z]{4})\.([1-9][0-9]{0,14})$/

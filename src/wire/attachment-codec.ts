@@ -4,8 +4,8 @@
  *
  * The numbers are tags, as in the generated code: see ByteWriter.
  */
-import { ByteReader } from './byte-reader.ts'
-import { ByteWriter } from './byte-writer.ts'
+import type { ByteReader } from './byte-reader.ts'
+import type { ByteWriter } from './byte-writer.ts'
 import {
   AdmissionRefusal,
   type AttachParticipantRequest,
@@ -24,61 +24,30 @@ import {
   Welcome,
 } from './generated/pledged/v1/participant_gateway_service.ts'
 import { Goodbye } from './generated/pledged/v1/stream.ts'
+import { streamMessage } from './stream-message.ts'
 
-/** One message at a time is written, from its first byte to its last. */
-const writer = new ByteWriter()
+export const attachParticipantRequests = streamMessage<AttachParticipantRequest>({
+  writeBatch: writeParticipantBatch,
+  readBatch: readParticipantBatch,
+  others: [{ $case: 'hello', tag: 10, type: Hello }],
+})
 
-export const attachParticipantRequests = {
-  serialize: ({ body }: AttachParticipantRequest): Buffer => {
-    writer.restart()
-    if (body?.$case === 'batch') writeParticipantBatch(body.value)
-    else if (body?.$case === 'hello') writer.message(10, Hello, body.value)
-    return writer.finish()
-  },
+export const attachParticipantResponses = streamMessage<AttachParticipantResponse>({
+  writeBatch: writeCoordinatorBatch,
+  readBatch: readCoordinatorBatch,
+  others: [
+    { $case: 'welcome', tag: 10, type: Welcome },
+    { $case: 'goodbye', tag: 26, type: Goodbye },
+  ],
+})
 
-  deserialize: (bytes: Buffer): AttachParticipantRequest => {
-    const reader = new ByteReader(bytes)
-    const message: AttachParticipantRequest = { body: undefined }
-    for (let tag = reader.tag(reader.end); tag !== 0; tag = reader.tag(reader.end)) {
-      if (tag === 18) message.body = { $case: 'batch', value: readParticipantBatch(reader) }
-      else if (tag === 10) message.body = { $case: 'hello', value: reader.message(Hello) }
-      else reader.skip(tag)
-    }
-    return message
-  },
-}
-
-export const attachParticipantResponses = {
-  serialize: ({ body }: AttachParticipantResponse): Buffer => {
-    writer.restart()
-    if (body?.$case === 'batch') writeCoordinatorBatch(body.value)
-    else if (body?.$case === 'welcome') writer.message(10, Welcome, body.value)
-    else if (body?.$case === 'goodbye') writer.message(26, Goodbye, body.value)
-    return writer.finish()
-  },
-
-  deserialize: (bytes: Buffer): AttachParticipantResponse => {
-    const reader = new ByteReader(bytes)
-    const message: AttachParticipantResponse = { body: undefined }
-    for (let tag = reader.tag(reader.end); tag !== 0; tag = reader.tag(reader.end)) {
-      if (tag === 18) message.body = { $case: 'batch', value: readCoordinatorBatch(reader) }
-      else if (tag === 10) message.body = { $case: 'welcome', value: reader.message(Welcome) }
-      else if (tag === 26) message.body = { $case: 'goodbye', value: reader.message(Goodbye) }
-      else reader.skip(tag)
-    }
-    return message
-  },
-}
-
-function writeParticipantBatch(batch: ParticipantBatch): void {
-  const start = writer.open(18)
-  for (const item of batch.votes) writeVote(item)
-  for (const item of batch.results) writeResult(item)
+function writeParticipantBatch(writer: ByteWriter, batch: ParticipantBatch): void {
+  for (const item of batch.votes) writeVote(writer, item)
+  for (const item of batch.results) writeResult(writer, item)
   for (const item of batch.evidenceAnswers) writer.message(26, EvidenceAnswer, item)
   if (batch.heldPage !== undefined) writer.message(34, HeldPage, batch.heldPage)
   if (batch.scanFailure !== undefined) writer.message(42, ScanFailure, batch.scanFailure)
   if (batch.admissionRefusal !== undefined) writer.message(50, AdmissionRefusal, batch.admissionRefusal)
-  writer.close(start)
 }
 
 function readParticipantBatch(reader: ByteReader): ParticipantBatch {
@@ -103,7 +72,7 @@ function readParticipantBatch(reader: ByteReader): ParticipantBatch {
   return batch
 }
 
-function writeVote(item: VoteItem): void {
+function writeVote(writer: ByteWriter, item: VoteItem): void {
   const start = writer.open(10)
   writer.text(10, item.xid)
   writer.int32(16, item.vote)
@@ -127,7 +96,7 @@ function readVote(reader: ByteReader): VoteItem {
   return item
 }
 
-function writeResult(item: ResultItem): void {
+function writeResult(writer: ByteWriter, item: ResultItem): void {
   const start = writer.open(18)
   writer.text(10, item.xid)
   writer.int32(16, item.decision)
@@ -151,15 +120,13 @@ function readResult(reader: ByteReader): ResultItem {
   return item
 }
 
-function writeCoordinatorBatch(batch: CoordinatorBatch): void {
-  const start = writer.open(18)
-  for (const item of batch.commits) writeXidItem(10, item)
-  for (const item of batch.aborts) writeXidItem(18, item)
-  for (const item of batch.prepares) writePrepare(item)
-  for (const item of batch.evidenceQuestions) writeXidItem(34, item)
-  for (const item of batch.forgets) writeXidItem(42, item)
+function writeCoordinatorBatch(writer: ByteWriter, batch: CoordinatorBatch): void {
+  for (const item of batch.commits) writeXidItem(writer, 10, item)
+  for (const item of batch.aborts) writeXidItem(writer, 18, item)
+  for (const item of batch.prepares) writePrepare(writer, item)
+  for (const item of batch.evidenceQuestions) writeXidItem(writer, 34, item)
+  for (const item of batch.forgets) writeXidItem(writer, 42, item)
   if (batch.listPrepared !== undefined) writer.message(50, ListPreparedItem, batch.listPrepared)
-  writer.close(start)
 }
 
 function readCoordinatorBatch(reader: ByteReader): CoordinatorBatch {
@@ -184,7 +151,7 @@ function readCoordinatorBatch(reader: ByteReader): CoordinatorBatch {
   return batch
 }
 
-function writePrepare(item: PrepareItem): void {
+function writePrepare(writer: ByteWriter, item: PrepareItem): void {
   const start = writer.open(26)
   writer.text(10, item.xid)
   writer.bytes(18, item.work)
@@ -212,7 +179,7 @@ function readPrepare(reader: ByteReader): PrepareItem {
 /** Commits, aborts, evidence questions and forgets are no more than that. */
 type XidItem = CommitItem
 
-function writeXidItem(tag: number, item: XidItem): void {
+function writeXidItem(writer: ByteWriter, tag: number, item: XidItem): void {
   const start = writer.open(tag)
   writer.text(10, item.xid)
   writer.close(start)

@@ -168,7 +168,7 @@ export class ByteReader {
 }
 
 /** Of a generated message. */
-interface Decoder<Message> {
+export interface Decoder<Message> {
   decode(reader: BinaryReader, length: number): Message
 }
 

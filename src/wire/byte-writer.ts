@@ -165,7 +165,7 @@ export class ByteWriter {
 }
 
 /** Of a generated message. */
-interface Encoder<Message> {
+export interface Encoder<Message> {
   encode(message: Message): BinaryWriter
 }
 

@@ -4,8 +4,8 @@
  *
  * The numbers are tags, as in the generated code: see ByteWriter.
  */
-import { ByteReader } from './byte-reader.ts'
-import { ByteWriter } from './byte-writer.ts'
+import type { ByteReader } from './byte-reader.ts'
+import type { ByteWriter } from './byte-writer.ts'
 import type { Duration } from './generated/google/protobuf/duration.ts'
 import { Failure, Goodbye } from './generated/pledged/v1/stream.ts'
 import { type BranchWork, Transaction } from './generated/pledged/v1/transaction.ts'
@@ -26,66 +26,35 @@ import {
   SessionWelcome,
   XidLease,
 } from './generated/pledged/v1/transaction_service.ts'
+import { streamMessage } from './stream-message.ts'
 
 const MS_PER_SECOND = 1_000
 const NANOS_PER_MS = 1_000_000
 const UINT32_MAX = 2 ** 32 - 1
 
-/** One message at a time is written, from its first byte to its last. */
-const writer = new ByteWriter()
+export const openSessionRequests = streamMessage<OpenSessionRequest>({
+  writeBatch: writeRequestBatch,
+  readBatch: readRequestBatch,
+  others: [{ $case: 'hello', tag: 10, type: SessionHello }],
+})
 
-export const openSessionRequests = {
-  serialize: ({ body }: OpenSessionRequest): Buffer => {
-    writer.restart()
-    if (body?.$case === 'batch') writeRequestBatch(body.value)
-    else if (body?.$case === 'hello') writer.message(10, SessionHello, body.value)
-    return writer.finish()
-  },
+export const openSessionResponses = streamMessage<OpenSessionResponse>({
+  writeBatch: writeResponseBatch,
+  readBatch: readResponseBatch,
+  others: [
+    { $case: 'welcome', tag: 10, type: SessionWelcome },
+    { $case: 'goodbye', tag: 26, type: Goodbye },
+  ],
+})
 
-  deserialize: (bytes: Buffer): OpenSessionRequest => {
-    const reader = new ByteReader(bytes)
-    const message: OpenSessionRequest = { body: undefined }
-    for (let tag = reader.tag(reader.end); tag !== 0; tag = reader.tag(reader.end)) {
-      if (tag === 18) message.body = { $case: 'batch', value: readRequestBatch(reader) }
-      else if (tag === 10) message.body = { $case: 'hello', value: reader.message(SessionHello) }
-      else reader.skip(tag)
-    }
-    return message
-  },
-}
-
-export const openSessionResponses = {
-  serialize: ({ body }: OpenSessionResponse): Buffer => {
-    writer.restart()
-    if (body?.$case === 'batch') writeResponseBatch(body.value)
-    else if (body?.$case === 'welcome') writer.message(10, SessionWelcome, body.value)
-    else if (body?.$case === 'goodbye') writer.message(26, Goodbye, body.value)
-    return writer.finish()
-  },
-
-  deserialize: (bytes: Buffer): OpenSessionResponse => {
-    const reader = new ByteReader(bytes)
-    const message: OpenSessionResponse = { body: undefined }
-    for (let tag = reader.tag(reader.end); tag !== 0; tag = reader.tag(reader.end)) {
-      if (tag === 18) message.body = { $case: 'batch', value: readResponseBatch(reader) }
-      else if (tag === 10) message.body = { $case: 'welcome', value: reader.message(SessionWelcome) }
-      else if (tag === 26) message.body = { $case: 'goodbye', value: reader.message(Goodbye) }
-      else reader.skip(tag)
-    }
-    return message
-  },
-}
-
-function writeRequestBatch(batch: SessionRequestBatch): void {
-  const start = writer.open(18)
+function writeRequestBatch(writer: ByteWriter, batch: SessionRequestBatch): void {
   for (const item of batch.enlists) writer.message(10, SessionEnlist, item)
-  for (const item of batch.executes) writeExecute(item)
+  for (const item of batch.executes) writeExecute(writer, item)
   for (const item of batch.commits) writer.message(26, SessionCommit, item)
   for (const item of batch.aborts) writer.message(34, SessionAbort, item)
   for (const item of batch.gets) writer.message(42, SessionGet, item)
   writer.int32(48, batch.leaseSize)
   for (const item of batch.acknowledgements) writer.message(58, SessionAcknowledgement, item)
-  writer.close(start)
 }
 
 function readRequestBatch(reader: ByteReader): SessionRequestBatch {
@@ -112,10 +81,10 @@ function readRequestBatch(reader: ByteReader): SessionRequestBatch {
   return batch
 }
 
-function writeExecute(item: SessionExecute): void {
+function writeExecute(writer: ByteWriter, item: SessionExecute): void {
   const start = writer.open(18)
   writer.uint32(8, item.callId)
-  if (item.request !== undefined) writeExecuteRequest(item.request)
+  if (item.request !== undefined) writeExecuteRequest(writer, item.request)
   writer.uint32(24, item.timeoutMs)
   writer.close(start)
 }
@@ -132,13 +101,13 @@ function readExecute(reader: ByteReader): SessionExecute {
   return item
 }
 
-function writeExecuteRequest(request: ExecuteTransactionRequest): void {
+function writeExecuteRequest(writer: ByteWriter, request: ExecuteTransactionRequest): void {
   const start = writer.open(18)
   writer.text(10, request.requestId)
   writer.int32(16, request.attempt)
-  if (request.firstSentTime !== undefined) writeTimestamp(26, request.firstSentTime)
-  for (const branch of request.branches) writeBranchWork(branch)
-  if (request.prepareTimeout !== undefined) writeDuration(42, request.prepareTimeout)
+  if (request.firstSentTime !== undefined) writeTimestamp(writer, 26, request.firstSentTime)
+  for (const branch of request.branches) writeBranchWork(writer, branch)
+  if (request.prepareTimeout !== undefined) writeDuration(writer, 42, request.prepareTimeout)
   writer.int32(48, request.waitFor)
   writer.close(start)
 }
@@ -165,7 +134,7 @@ function readExecuteRequest(reader: ByteReader): ExecuteTransactionRequest {
   return request
 }
 
-function writeBranchWork(branch: BranchWork): void {
+function writeBranchWork(writer: ByteWriter, branch: BranchWork): void {
   const start = writer.open(34)
   writer.text(10, branch.participant)
   writer.bytes(18, branch.work)
@@ -185,7 +154,7 @@ function readBranchWork(reader: ByteReader): BranchWork {
 }
 
 /** Before 1970 both parts are negative, and a Date that is none throws: both as in the generated code. */
-function writeTimestamp(tag: number, time: Date): void {
+function writeTimestamp(writer: ByteWriter, tag: number, time: Date): void {
   const timeMs = time.getTime()
   const seconds = Math.trunc(timeMs / MS_PER_SECOND)
   const start = writer.open(tag)
@@ -207,7 +176,7 @@ function readTimestamp(reader: ByteReader): Date {
   return new Date(seconds * MS_PER_SECOND + nanos / NANOS_PER_MS)
 }
 
-function writeDuration(tag: number, duration: Duration): void {
+function writeDuration(writer: ByteWriter, tag: number, duration: Duration): void {
   const start = writer.open(tag)
   writer.int64(8, duration.seconds)
   writer.int32(16, duration.nanos)
@@ -225,11 +194,9 @@ function readDuration(reader: ByteReader): Duration {
   return duration
 }
 
-function writeResponseBatch(batch: SessionResponseBatch): void {
-  const start = writer.open(18)
-  for (const item of batch.answers) writeAnswer(item)
+function writeResponseBatch(writer: ByteWriter, batch: SessionResponseBatch): void {
+  for (const item of batch.answers) writeAnswer(writer, item)
   if (batch.lease !== undefined) writer.message(18, XidLease, batch.lease)
-  writer.close(start)
 }
 
 function readResponseBatch(reader: ByteReader): SessionResponseBatch {
@@ -243,7 +210,7 @@ function readResponseBatch(reader: ByteReader): SessionResponseBatch {
   return batch
 }
 
-function writeAnswer(item: SessionAnswer): void {
+function writeAnswer(writer: ByteWriter, item: SessionAnswer): void {
   const start = writer.open(10)
   writer.uint32(8, item.callId)
   if (item.failure !== undefined) writer.message(18, Failure, item.failure)

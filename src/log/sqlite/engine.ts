@@ -198,9 +198,10 @@ export class Engine {
 
   /** A broken pledge goes first: replay knows by it that the end that follows belongs to a kept transaction. */
   #insertAgain(records: readonly StoredRecord[]): void {
-    const distinct = [...new Map(records.map((record) => [encodeRecord(record), record])).values()]
-    for (const record of distinct) if (record.type === 'heuristic') this.#insertRecord(record)
-    for (const record of distinct) if (record.type !== 'heuristic') this.#insertRecord(record)
+    const distinct = new Map(records.map((record) => [encodeRecord(record), record]))
+    const rows = [...distinct].map(([body, record]) => ({ record, row: newRow(record, body) }))
+    for (const { record, row } of rows) if (record.type === 'heuristic') this.#insert(record, row)
+    for (const { record, row } of rows) if (record.type !== 'heuristic') this.#insert(record, row)
   }
 
   /** Keeps what an opening reads short: see PinnedRecords. A few records a batch, so that no batch waits long. */

@@ -3,12 +3,11 @@
  * its end and not all over. All of the rest is drawn anew for each: two copies of one process (a machine that was cloned) must not
  * name theirs alike.
  */
+import { CROCKFORD } from '../../base/ids.ts'
 import type { Clock, Random } from '../../base/ports.ts'
 
-/** Crockford's: nothing in it is mistaken for another when it is read aloud. */
-const DIGITS = '0123456789abcdefghjkmnpqrstvwxyz'
 /** Two digits at a time from a table: Number's toString of another radix than ten takes longer than all the rest of a call. */
-const PAIRS = Array.from(DIGITS, (first) => Array.from(DIGITS, (second) => first + second)).flat()
+const PAIRS = Array.from(CROCKFORD, (first) => Array.from(CROCKFORD, (second) => first + second)).flat()
 const PAIR_BITS = 10
 /** Of four digits each: 100 bits in all. */
 const DRAWS = 5
