@@ -117,7 +117,11 @@ function holdsInquired(turn: Turn, participant: ParticipantState): boolean {
   return false
 }
 
-/** R9: a scan that began after the candidate was named, with nothing at or below it. */
+/**
+ * R9: a scan that began after the candidate was named, with nothing at or below it. What is on its way to a branch may
+ * have taken it off the list, and not yet be forced: the branch would be back after a loss of power, and nobody would
+ * know it. Its acknowledgement says that it is forced.
+ */
 function noteForForgetting(
   turn: Turn,
   participant: ParticipantState,
@@ -125,7 +129,8 @@ function noteForForgetting(
 ): void {
   const candidate = turn.state.forgetCandidate
   if (candidate === undefined || scan.startedMs < candidate.namedMs) return
-  participant.clearOfCandidate = !scan.held.some(({ xid }) => {
+  const unsettled = [...scan.held.map(({ xid }) => xid), ...participant.owed.keys()]
+  participant.clearOfCandidate = !unsettled.some((xid) => {
     const parts = tryParseXid(xid)
     return parts?.logId === turn.state.logId && compareXids(parts, candidate.through) <= 0
   })

@@ -122,6 +122,8 @@ export class ModelParticipant implements Participant {
       .filter(([xid]) => xid > pageToken)
       .sort(([left], [right]) => (left < right ? -1 : 1))
     const page = after.slice(0, pageSize)
+    // What is no longer on the list has ended for good.
+    await this.#resource.forced(this.#process)
     return {
       branches: page.map(([xid, { timeMs }]) => ({ xid, prepareTimeMs: timeMs })),
       nextPageToken: after.length > pageSize ? (page.at(-1)?.[0] ?? '') : '',

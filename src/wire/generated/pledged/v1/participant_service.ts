@@ -1373,7 +1373,10 @@ export const ParticipantServiceService = {
     responseSerialize: (value: AbortBranchResponse): Buffer => Buffer.from(AbortBranchResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): AbortBranchResponse => AbortBranchResponse.decode(value),
   },
-  /** Lists what is prepared and was not told the decision, of every log. */
+  /**
+   * Lists what is prepared and was not told the decision, of every log. A branch that has ended leaves the list when its
+   * end survives kill -9 and loss of power, not before: the daemon takes what no list shows any more for ended.
+   */
   listPreparedBranches: {
     path: "/pledged.v1.ParticipantService/ListPreparedBranches" as const,
     requestStream: false as const,
@@ -1430,7 +1433,10 @@ export interface ParticipantServiceServer extends UntypedServiceImplementation {
   commitBranch: handleUnaryCall<CommitBranchRequest, CommitBranchResponse>;
   /** Undoes the branch's work. One that finds nothing prepared makes sure that a prepare which comes late votes no. */
   abortBranch: handleUnaryCall<AbortBranchRequest, AbortBranchResponse>;
-  /** Lists what is prepared and was not told the decision, of every log. */
+  /**
+   * Lists what is prepared and was not told the decision, of every log. A branch that has ended leaves the list when its
+   * end survives kill -9 and loss of power, not before: the daemon takes what no list shows any more for ended.
+   */
   listPreparedBranches: handleUnaryCall<ListPreparedBranchesRequest, ListPreparedBranchesResponse>;
   /** Says what kind of participant this is, and which resource stands behind it. */
   describeParticipant: handleUnaryCall<DescribeParticipantRequest, DescribeParticipantResponse>;
@@ -1489,7 +1495,10 @@ export interface ParticipantServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: AbortBranchResponse) => void,
   ): ClientUnaryCall;
-  /** Lists what is prepared and was not told the decision, of every log. */
+  /**
+   * Lists what is prepared and was not told the decision, of every log. A branch that has ended leaves the list when its
+   * end survives kill -9 and loss of power, not before: the daemon takes what no list shows any more for ended.
+   */
   listPreparedBranches(
     request: ListPreparedBranchesRequest,
     callback: (error: ServiceError | null, response: ListPreparedBranchesResponse) => void,
