@@ -3,7 +3,7 @@
  * Writes a fixture of the formats that this version of Pledged writes, into fixtures/log-<n>-pledges-<m>, which must not
  * be there yet: node recovery-tests/restarting/write-fixture.ts. See README.md.
  *
- * In the fixture: a transaction that committed and ended; one that was voted down; a heuristic that nobody has
+ * In the fixture: a transaction that committed and ended; many that ended together; one that was voted down; a heuristic that nobody has
  * acknowledged, and one that was; a commit with a branch that was given up; a participant that is paused; a branch in a sink and
  * one in the offset store that are prepared and undecided; and a decided commit that was delivered to nobody. Everything
  * was killed at that moment.
@@ -14,9 +14,15 @@ import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Branches, connect, OutcomeUnknownError } from '../../src/sdk/client/index.ts'
-import { type Attachment, attachParticipant, type Vote, vote } from '../../src/sdk/participant/index.ts'
+import {
+  type Attachment,
+  attachParticipant,
+  type BranchEnding,
+  type Vote,
+  vote,
+} from '../../src/sdk/participant/index.ts'
 import type { Case, Operated, Written, WrittenTransaction } from './fixture.ts'
-import { FIXTURES, formatsOf } from './fixture.ts'
+import { FIXTURES, formatsOf, one } from './fixture.ts'
 import { fixtureFleet, SERVED } from './fixture-fleet.ts'
 import { move } from './work.ts'
 
@@ -38,6 +44,7 @@ const BRANCHES: Readonly<Record<Case | 'acknowledged' | 'forgotten', Branches>> 
 const FILES = ['log/pledged.db', 'log/pledged.db-wal', 'log/pledged.lock'].concat(
   SERVED.flatMap((name) => [`${name}.db`, `${name}.db-wal`]),
 )
+const ENDED: BranchEnding = { result: 'done', evidence: 'none', message: '' }
 const PREPARED_WITHIN_MS = 30_000
 
 const directory = mkdtempSync(join(tmpdir(), 'pledged-fixture-'))
@@ -46,7 +53,11 @@ const fleet = fixtureFleet({
   cliFile: resolve(import.meta.dirname, '../../src/cli/pledged.ts'),
 })
 await using coordinator = connect({ address: fleet.address })
-const strangers = [stranger('silent', () => new Promise(() => {})), stranger('quitter', () => vote.yes())]
+const strangers = [
+  stranger('silent', { prepare: () => new Promise(() => {}) }),
+  stranger('quitter', { prepare: () => vote.yes() }),
+  stranger('quick', { prepare: () => vote.yes(), commit: () => ENDED }),
+]
 try {
   const target = save(await writeTransactions())
   process.stdout.write(`wrote ${target}\n`)
@@ -57,16 +68,19 @@ try {
 // The attachment to a daemon that is gone would be tried again, and the last request is still waiting.
 process.exit()
 
-/** It holds nothing, and acknowledges no commit. */
-function stranger(name: string, prepare: () => Vote | Promise<Vote>): Attachment {
+/** It holds nothing, and acknowledges no commit unless it is said how. */
+function stranger(
+  name: string,
+  verbs: { readonly prepare: () => Vote | Promise<Vote>; readonly commit?: () => BranchEnding },
+): Attachment {
   return attachParticipant({
     address: fleet.address,
     name,
     participant: {
       describe: () => Promise.resolve({ kind: name, resourceId: `${name}-resource`, keepsWitnesses: false }),
-      prepare: async () => prepare(),
-      commit: () => new Promise(() => {}),
-      abort: () => Promise.resolve({ result: 'done', evidence: 'none', message: '' }),
+      prepare: async () => verbs.prepare(),
+      commit: async () => verbs.commit?.() ?? (await new Promise<never>(() => {})),
+      abort: () => Promise.resolve(ENDED),
       listPrepared: () => Promise.resolve({ branches: [], nextPageToken: '' }),
       close: () => Promise.resolve(),
     },
@@ -82,6 +96,7 @@ async function writeTransactions(): Promise<Omit<Written, 'formats'>> {
   for (const party of ['daemon', ...SERVED] as const) fleet.start(party)
   await fleet.untilUp([...SERVED, ...strangers.map(({ name }) => name)])
   const committed = await executed('committed', 'committed')
+  await endTogether()
   const refused = await executed('refused', 'aborted')
   const operated = await operate()
   const heuristic = await makeHeuristic('heuristic')
@@ -89,6 +104,14 @@ async function writeTransactions(): Promise<Omit<Written, 'formats'>> {
   await operator('participant', 'pause', operated.paused)
   const undelivered = await leaveUndelivered(undecided.xid)
   return { transactions: { committed, refused, heuristic, undecided, undelivered }, operated }
+}
+
+/** Their ends are told to the log together. */
+async function endTogether(): Promise<void> {
+  const asked = Array.from({ length: 16 }, () =>
+    coordinator.execute([{ participant: 'quick', work: {} }], { waitFor: 'completion' }),
+  )
+  await Promise.all(asked)
 }
 
 async function operate(): Promise<Operated> {
@@ -189,6 +212,11 @@ function save(written: Omit<Written, 'formats'>): string {
   const copy = join(directory, 'copy')
   copyFiles(copy)
   const formats = formatsOf(copy)
+  const together = one(
+    join(copy, 'log', 'pledged.db'),
+    'SELECT count(*) FROM records WHERE through_sequence IS NOT NULL',
+  )
+  if (Number(together) === 0) throw new Error('no transactions ended together: write it once more')
   const target = join(FIXTURES, `log-${formats.log}-pledges-${formats.pledges}`)
   if (existsSync(target)) throw new Error(`${target} is there: a fixture that was released never changes`)
   copyFiles(target)

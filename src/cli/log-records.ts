@@ -1,7 +1,8 @@
 /** Records of the log, for people and for programs. */
 import type { DumpedRecord } from '../daemon/offline-log.ts'
-import type { StoredRecord } from '../log/stored-record.ts'
 import type { Cell } from './table.ts'
+
+type Shown = NonNullable<DumpedRecord['record']>
 
 export const DUMP_HEADING = ['POSITION', 'TIME', 'TYPE', 'XID', 'WHAT'] as const
 
@@ -28,7 +29,7 @@ export function dumpedRecordJson({ position, record, body, problem }: DumpedReco
   }
 }
 
-function contentText(record: StoredRecord): string {
+function contentText(record: Shown): string {
   switch (record.type) {
     case 'decision':
       return `commit: ${record.branches.join(', ')}${record.readOnly.length === 0 ? '' : `; read-only: ${record.readOnly.join(', ')}`}`
@@ -61,12 +62,12 @@ function contentText(record: StoredRecord): string {
   }
 }
 
-function timeText(record: StoredRecord): string {
+function timeText(record: Shown): string {
   const timeMs = timeOf(record)
   return timeMs === undefined ? '-' : new Date(timeMs).toISOString()
 }
 
-function timeOf(record: StoredRecord): number | undefined {
+function timeOf(record: Shown): number | undefined {
   switch (record.type) {
     case 'decision':
       return record.decideTimeMs

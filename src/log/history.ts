@@ -24,7 +24,7 @@ import {
 } from '../protocol/records.ts'
 import type { EndedQuery } from './log.ts'
 import type { StoredRecord, TransactionRecord } from './stored-record.ts'
-import { placeOf } from './stored-record.ts'
+import { endsIn, placeOf } from './stored-record.ts'
 
 export class History {
   readonly #epochs = new Map<number, Epoch>()
@@ -50,6 +50,9 @@ export class History {
         return
       case 'end':
         this.#unended.delete(record.xid)
+        return
+      case 'ends':
+        for (const { xid } of endsIn(record)) this.#unended.delete(xid)
         return
       case 'aborted':
         if (this.#unended.has(record.xid)) throw contradicted(record.xid)

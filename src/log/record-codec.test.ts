@@ -15,6 +15,14 @@ const RECORDS: readonly StoredRecord[] = [
   { type: 'operator', xid: XID, decision: 'abort', who: 'ops', why: 'tired', timeMs: 1.5 },
   { type: 'epochs', epochs: ['7-q3f9'] as never, timeMs: 1 },
   { type: 'forgotten', epochNumber: 7, sequence: 12 },
+  {
+    type: 'ends',
+    within: 'k3f9qa7m2xw4.7-q3f9',
+    ends: [
+      [3, 1.5],
+      [1_026, 1],
+    ],
+  },
 ]
 
 describe('a record', () => {
@@ -42,6 +50,34 @@ describe('a record', () => {
       const body = JSON.stringify({ ...decision(XID), [field]: undefined })
       expect(() => decodeRecord(body)).toThrow(expect.objectContaining({ code: 'LOG_DAMAGED' }))
     }
+  })
+
+  test.each([
+    [[]],
+    [[[0, 1]]],
+    [[[2, 1, 1]]],
+    [[[2, null]]],
+    [
+      [
+        [3, 1],
+        [2, 1],
+      ],
+    ],
+    [
+      [
+        [2, 1],
+        [2, 1],
+      ],
+    ],
+    [
+      [
+        [3, 1],
+        [1_027, 1],
+      ],
+    ],
+  ])('of the ends %j is damage', (ends) => {
+    const body = JSON.stringify({ type: 'ends', within: 'k3f9qa7m2xw4.7-q3f9', ends })
+    expect(() => decodeRecord(body)).toThrow(expect.objectContaining({ code: 'LOG_DAMAGED' }))
   })
 
   test.each(['', '{', 'null', '[]', '7', '{}', '{"type":"toString"}', '{"type":"begin"}'])(

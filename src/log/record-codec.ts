@@ -6,7 +6,7 @@ import { messageOf, PledgedError } from '../base/errors.ts'
 import { isEpoch, isParticipantName, isXid } from '../base/ids.ts'
 import type { Evidence, Verb } from '../protocol/messages.ts'
 import { ABORT_CAUSES, OPERATOR_ACTIONS } from '../protocol/records.ts'
-import type { StoredRecord } from './stored-record.ts'
+import { ENDS_SPAN_MAX, type StoredRecord } from './stored-record.ts'
 
 type Check = (value: unknown) => boolean
 /** A field that is added to a record and not checked here doesn't compile. */
@@ -26,6 +26,19 @@ const count: Check = (value) => Number.isSafeInteger(value) && (value as number)
 const xid: Check = (value) => typeof value === 'string' && isXid(value)
 const epoch: Check = (value) => typeof value === 'string' && isEpoch(value)
 const participant: Check = (value) => typeof value === 'string' && isParticipantName(value)
+const within: Check = (value) => typeof value === 'string' && isXid(`${value}.1`)
+const ends: Check = (value) => {
+  if (!Array.isArray(value) || value.length === 0) return false
+  const [first] = value[0] as readonly [number]
+  let before = 0
+  for (const end of value as readonly unknown[]) {
+    if (!Array.isArray(end) || end.length !== 2 || !count(end[0]) || !timeMs(end[1])) return false
+    const sequence = end[0] as number
+    if (sequence <= before || sequence - first >= ENDS_SPAN_MAX) return false
+    before = sequence
+  }
+  return true
+}
 const request: Check = (value) => {
   if (typeof value !== 'object' || value === null) return false
   const { caller, requestId, attempt, digest } = value as Record<string, unknown>
@@ -95,6 +108,7 @@ const SHAPES: Shapes = {
     timeMs,
   },
   epochs: { type: text, epochs: listOf(epoch), timeMs },
+  ends: { type: text, within, ends },
   forgotten: { type: text, epochNumber: count, sequence: count },
 }
 const FIELDS = new Map(Object.entries(SHAPES).map(([type, shape]) => [type, Object.entries(shape)]))

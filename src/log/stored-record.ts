@@ -1,7 +1,7 @@
-/** What a log stores: the coordinator's records, and two of the log's own. */
+/** What a log stores: the coordinator's records, and three of the log's own. */
 import type { Epoch, Xid, XidPosition } from '../base/ids.ts'
 import { parseXid } from '../base/ids.ts'
-import type { LogRecord } from '../protocol/records.ts'
+import type { EndRecord, LogRecord } from '../protocol/records.ts'
 
 /** One opening; where a log carries its history forward, all openings so far. */
 export interface EpochsRecord {
@@ -17,7 +17,19 @@ export interface ForgottenRecord {
   readonly sequence: number
 }
 
-export type StoredRecord = LogRecord | EpochsRecord | ForgottenRecord
+/** The ends of several transactions, told together: one record in place of many. */
+export interface EndsRecord {
+  readonly type: 'ends'
+  /** What their xids begin with: `<logId>.<epoch>`. */
+  readonly within: string
+  /** By ascending sequence; the last is less than `ENDS_SPAN_MAX` behind the first. */
+  readonly ends: readonly (readonly [sequence: number, endTimeMs: number])[]
+}
+
+/** Whoever looks for the end of a transaction looks at records whose last sequence is no further behind it. */
+export const ENDS_SPAN_MAX = 1_024
+
+export type StoredRecord = LogRecord | EpochsRecord | ForgottenRecord | EndsRecord
 export type TransactionRecord = Extract<StoredRecord, { readonly xid: Xid }>
 
 export function isTransactionRecord(record: StoredRecord): record is TransactionRecord {
@@ -27,6 +39,20 @@ export function isTransactionRecord(record: StoredRecord): record is Transaction
 export function placeOf(xid: Xid): XidPosition {
   const { epochNumber, sequence } = parseXid(xid)
   return { epochNumber, sequence }
+}
+
+export function* endsIn({ within, ends }: EndsRecord): Generator<EndRecord> {
+  for (const [sequence, endTimeMs] of ends) yield endAt(within, sequence, endTimeMs)
+}
+
+/** The end of the transaction with that sequence, if it is one of them. */
+export function endOf({ within, ends }: EndsRecord, sequence: number): EndRecord | undefined {
+  const found = ends.find(([other]) => other === sequence)
+  return found && endAt(within, ...found)
+}
+
+export function endAt(within: string, sequence: number, endTimeMs: number): EndRecord {
+  return { type: 'end', xid: `${within}.${sequence}` as Xid, endTimeMs }
 }
 
 /** The key under which a request's attempts are found, or undefined: the record names no request. */

@@ -7,7 +7,7 @@ import type { Log } from '../log.ts'
 import { testAppending, testOpening } from './appending.ts'
 import { type LogBackend, opened } from './bench.ts'
 import { testExpiry, testForgetting, testForgettingAround } from './forgetting.ts'
-import { testKept, testKeptForTheOpening, testListing, testRequests } from './keeping.ts'
+import { testEnded, testKept, testKeptForTheOpening, testListing, testRequests } from './keeping.ts'
 import { testAcknowledging, testOperated } from './operating.ts'
 
 export { appended, type LogBackend, refused, xidsOf } from './bench.ts'
@@ -28,6 +28,7 @@ export function describeLog(name: string, backend: LogBackend): void {
       testAppending(create, closeAndReopen, crashAndReopen)
     })
     describe('what is kept', () => {
+      testEnded(create, closeAndReopen, crashAndReopen)
       testKept(create, closeAndReopen, crashAndReopen)
       testKeptForTheOpening(create, closeAndReopen, crashAndReopen)
       testRequests(create, closeAndReopen, crashAndReopen)

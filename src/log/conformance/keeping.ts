@@ -6,7 +6,7 @@ import { aborted, decision, end, heuristic, onePhase, participant, superseded } 
 import { placeOf } from '../stored-record.ts'
 import { type Again, appended, type Create, nothingBroken, xidsIn } from './bench.ts'
 
-export function testKept(create: Create, closeAndReopen: Again, crashAndReopen: Again): void {
+export function testEnded(create: Create, closeAndReopen: Again, crashAndReopen: Again): void {
   test('an ended decision is not unended any more, and is found with its end', async () => {
     const { log, xid } = await create()
     await appended(log, decision(xid(1)), decision(xid(2)))
@@ -21,6 +21,22 @@ export function testKept(create: Create, closeAndReopen: Again, crashAndReopen: 
     expect(await again.log.findTransaction(xid(2))).toEqual({ record: decision(xid(2)), ...nothingBroken })
   })
 
+  test('what ended together has each its own end, and the others have none', async () => {
+    const { log, xid } = await create()
+    const sequences = [1, 2, 3, 900, 1_024, 1_025, 5_000]
+    await appended(log, ...sequences.map((sequence) => decision(xid(sequence))))
+    const ended = [5_000, 2, 1_025, 1, 1_024]
+    await appended(log, ...ended.map((sequence) => end(xid(sequence), sequence)))
+    const again = await crashAndReopen(log)
+    expect(again.answer.unended.map((record) => record.xid)).toEqual([xid(3), xid(900)])
+    for (const sequence of sequences) {
+      const kept = await again.log.findTransaction(xid(sequence))
+      expect(kept?.end).toEqual(ended.includes(sequence) ? end(xid(sequence), sequence) : undefined)
+    }
+  })
+}
+
+export function testKept(create: Create, closeAndReopen: Again, crashAndReopen: Again): void {
   test('unended decisions come oldest first, across epochs', async () => {
     const first = await create()
     await appended(first.log, decision(first.xid(7)), decision(first.xid(3)))

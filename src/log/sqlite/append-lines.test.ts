@@ -13,10 +13,11 @@ import {
   onePhase,
   participant,
 } from '../sample-records.ts'
-import { appendedRecord, appendLine } from './append-lines.ts'
+import { appendedRecord, appendLine, appendLines } from './append-lines.ts'
 import { newRow } from './record-table.ts'
 
 const XID = 'k3f9qa7m2xw4.7-q3f9.1042' as Xid
+const OTHER = 'k3f9qa7m2xw4.7-q3f9.1001' as Xid
 
 function expectKept(record: LogRecord): void {
   const line = appendLine(record)
@@ -59,5 +60,24 @@ describe('a line', () => {
 
   it.each([Number.NaN, Number.POSITIVE_INFINITY])('of an end at the time %s is refused', (timeMs) => {
     expect(() => appendedRecord(appendLine(end(XID, timeMs)))).toThrow('endTimeMs is wrong')
+  })
+})
+
+describe('ends', () => {
+  it('come behind what is told with them, as one line', () => {
+    const told = [end(OTHER), decision(XID), end(XID), heuristic(OTHER)]
+    const rows = appendLines(told).map((line) => appendedRecord(line).row)
+    const ends = [
+      [1_001, 3],
+      [1_042, 3],
+    ]
+    const together = { type: 'ends', within: 'k3f9qa7m2xw4.7-q3f9', ends }
+    expect(rows.map(({ body }) => JSON.parse(body))).toEqual([decision(XID), heuristic(OTHER), together])
+    expect(rows.at(-1)).toMatchObject({ place: { epochNumber: 7, sequence: 1_001 }, through: 1_042 })
+  })
+
+  it('of which one could not be read back are refused by who would write them', () => {
+    const [line = ''] = appendLines([end(XID), end(OTHER, Number.NaN)])
+    expect(() => appendedRecord(line)).toThrow(expect.objectContaining({ code: 'INTERNAL' }))
   })
 })

@@ -1,6 +1,6 @@
 /** `pledged log dump`: every record of a closed log, one by one, damaged ones included. */
 import { messageOf, PledgedError } from '../../base/errors.ts'
-import type { StoredRecord } from '../stored-record.ts'
+import { type EndsRecord, endsIn, type StoredRecord } from '../stored-record.ts'
 import { openFailure } from './failures.ts'
 import type { Link } from './meta.ts'
 import { readMeta } from './meta.ts'
@@ -11,10 +11,12 @@ import type { Row } from './record-table.ts'
 import { checkLink, decodeRow, RecordTable } from './record-table.ts'
 import { defaultTuning } from './tuning.ts'
 
+type SingleRecord = Exclude<StoredRecord, EndsRecord>
+
 export interface DumpedRecord {
   readonly position: number
   /** Undefined: it can't be read; see `body`. */
-  readonly record: StoredRecord | undefined
+  readonly record: SingleRecord | undefined
   /** As it is stored, where it can't be read. */
   readonly body?: string | undefined
   readonly problem?: string | undefined
@@ -47,7 +49,7 @@ function* dumpCopy(copy: OfflineCopy): Generator<DumpedRecord, void> {
     let rows = table.rowsAfter(0, defaultTuning.sliceRecords)
     while (rows.length > 0) {
       for (const row of rows) {
-        yield dumpRow(row, previous)
+        yield* dumpRow(row, previous)
         previous = row
       }
       rows = table.rowsAfter(previous.position, defaultTuning.sliceRecords)
@@ -57,14 +59,21 @@ function* dumpCopy(copy: OfflineCopy): Generator<DumpedRecord, void> {
   }
 }
 
-function dumpRow(row: Row, previous: Link): DumpedRecord {
+/** One, or the ends that are in it: whoever looks for an xid finds all that was recorded of it. */
+function dumpRow(row: Row, previous: Link): readonly DumpedRecord[] {
   const { position, body } = row
   let record: StoredRecord | undefined
   try {
     record = decodeRow(row)
     checkLink(row, previous)
-    return { position, record }
+    return oneByOne(record).map((one) => ({ position, record: one }))
   } catch (error) {
-    return { position, record, ...(record === undefined && { body }), problem: messageOf(error) }
+    const problem = messageOf(error)
+    if (record === undefined) return [{ position, record: undefined, body, problem }]
+    return oneByOne(record).map((one) => ({ position, record: one, problem }))
   }
+}
+
+function oneByOne(record: StoredRecord): readonly SingleRecord[] {
+  return record.type === 'ends' ? [...endsIn(record)] : [record]
 }

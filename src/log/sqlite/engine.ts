@@ -8,7 +8,7 @@ import { compareXids } from '../../base/ids.ts'
 import type { Clock } from '../../base/ports.ts'
 import { encodeRecord } from '../record-codec.ts'
 import type { StoredRecord } from '../stored-record.ts'
-import { isTransactionRecord, placeOf } from '../stored-record.ts'
+import { endsIn, isTransactionRecord, placeOf } from '../stored-record.ts'
 import { type AppendedRecord, appendedRecord } from './append-lines.ts'
 import { checkpoint } from './database.ts'
 import type { DirectoryLock } from './directory-lock.ts'
@@ -224,11 +224,18 @@ export class Engine {
     } else if (key === FORGOTTEN && this.#forgottenThrough !== undefined) {
       this.#insertRecord(forgottenRecord(this.#forgottenThrough))
     } else {
-      this.#insertAgain(positions.map((position) => this.table.recordAt(position, this.anchor)))
+      this.#insertAgain(positions.flatMap((position) => this.#recordsFor(key, position)))
     }
   }
 
+  /** What the position holds for the key: of ends that were told together, the one. */
+  #recordsFor(key: string, position: number): readonly StoredRecord[] {
+    const record = this.table.recordAt(position, this.anchor)
+    return record.type === 'ends' ? [...endsIn(record)].filter(({ xid }) => xid === key) : [record]
+  }
+
   #isForgotten(record: StoredRecord): boolean {
+    if (record.type === 'ends') return [...endsIn(record)].every((end) => this.#isForgotten(end))
     if (!isTransactionRecord(record)) return true
     return (
       this.#forgottenThrough !== undefined && compareXids(placeOf(record.xid), this.#forgottenThrough) <= 0

@@ -8,7 +8,7 @@ import type { OpenedLog } from '../log.ts'
 import { MemoryDisk } from '../memory/memory-disk.ts'
 import { MemoryLog } from '../memory/memory-log.ts'
 import { aborted, decision, end, heuristic, participant } from '../sample-records.ts'
-import { placeOf } from '../stored-record.ts'
+import { ENDS_SPAN_MAX, placeOf } from '../stored-record.ts'
 import { checkRecords } from './background-check.ts'
 import { dumpLog } from './dump.ts'
 import type { Engine } from './engine.ts'
@@ -23,7 +23,9 @@ function run<Answer>(steps: Generator<void, Answer>): Answer {
   return step.value
 }
 
-function xid(sequence: number): Xid {
+/** Far from each other: ends that are told together are more than one record can hold. */
+function xid(number: number): Xid {
+  const sequence = (number * ENDS_SPAN_MAX) / 16
   return formatXid({ logId: 'k3f9qa7m2xw4' as LogId, epoch: '1-q3f9' as Epoch, sequence })
 }
 
@@ -51,6 +53,61 @@ test('a log that is closed with much to carry forward opens again', () => {
   expect(second.opened.unended).toHaveLength(200)
   second.engine.close()
   expect(verifyLog(directory).problems).toEqual([])
+})
+
+describe('ends that were told together', () => {
+  test('are one record, and each is found and shown by its own xid', () => {
+    const directory = place()
+    const { engine } = openIn(directory)
+    const ended = [9, 3, 4, 1, 12]
+    write(engine, ...ended.map((number) => decision(xid(number))))
+    const before = engine.tail.position
+    write(engine, ...ended.map((number) => end(xid(number), number)))
+    expect(engine.tail.position).toBe(before + 1)
+    for (const number of ended)
+      expect(findTransaction(engine, xid(number))?.end).toEqual(end(xid(number), number))
+    engine.close()
+    const ends = [...dumpLog(directory)].filter(({ record }) => record?.type === 'end')
+    expect(ends).toEqual(
+      [1, 3, 4, 9, 12].map((number) => ({ position: before + 1, record: end(xid(number), number) })),
+    )
+    expect(verifyLog(directory)).toMatchObject({ problems: [], unended: 0 })
+  })
+
+  test('stay until all of them are forgotten', () => {
+    const directory = place()
+    const { engine } = openIn(directory)
+    write(engine, decision(xid(1)), decision(xid(9)))
+    write(engine, end(xid(1)), end(xid(9)))
+    for (let number = 20; number <= 60; number += 1) write(engine, decision(xid(number)), end(xid(number)))
+    engine.forget(placeOf(xid(5)))
+    while (engine.purgeSlice());
+    expect(findTransaction(engine, xid(1))).toBeUndefined()
+    expect(findTransaction(engine, xid(9))?.end).toEqual(end(xid(9)))
+    engine.forget(placeOf(xid(50)))
+    while (engine.purgeSlice());
+    expect(findTransaction(engine, xid(9))).toBeUndefined()
+    run(checkRecords(engine))
+    engine.close()
+    expect(verifyLog(directory).problems).toEqual([])
+  })
+
+  test('are carried forward one by one, with the broken pledge that keeps it', () => {
+    const directory = place()
+    const { engine } = openIn(directory)
+    write(engine, decision(xid(1)), decision(xid(2)), heuristic(xid(2)))
+    write(engine, end(xid(1)), end(xid(2)))
+    for (let number = 3; number <= 300; number += 1) write(engine, decision(xid(number)), end(xid(number)))
+    engine.forget(placeOf(xid(290)))
+    while (engine.purgeSlice());
+    engine.close()
+    const left = [...dumpLog(directory)].map(({ record }) => record)
+    expect(left.filter((record) => record?.type === 'end' && record.xid === xid(2))).toEqual([end(xid(2))])
+    expect(left.some((record) => record !== undefined && 'xid' in record && record.xid === xid(1))).toBe(
+      false,
+    )
+    expect(verifyLog(directory)).toMatchObject({ problems: [], heuristics: 1 })
+  })
 })
 
 describe('a purge', () => {
@@ -124,6 +181,13 @@ const step = fc.oneof(
   },
   {
     weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('end_others' as const),
+      sequence: fc.integer({ min: 1, max: 60 }),
+    }),
+  },
+  {
+    weight: 2,
     arbitrary: fc.record({ do: fc.constant('abort' as const), sequence: fc.integer({ min: 1, max: 60 }) }),
   },
   {
@@ -164,6 +228,10 @@ class Caller {
         if (state !== 'decided') return []
         this.#state.set(sequence, 'ended')
         return [end(xid(sequence), sequence * 10)]
+      case 'end_others':
+        return [...this.#state.keys()].flatMap((other) =>
+          other === sequence ? [] : this.records({ do: 'end', sequence: other }),
+        )
       case 'abort':
         if (state !== undefined) return []
         this.#state.set(sequence, 'ended')

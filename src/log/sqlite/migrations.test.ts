@@ -10,6 +10,8 @@ import { openEngine } from './opening.ts'
 import { logIn, place } from './test-places.ts'
 import { defaultTuning } from './tuning.ts'
 
+const LATER = MIGRATIONS.length + 1
+
 /** As a later version of Pledged would, on a log that this one wrote. */
 function openWith(directory: string, migrations: readonly Migration[]) {
   const files = logFiles(directory)
@@ -36,11 +38,11 @@ describe('a log of an older format', () => {
     const later: readonly Migration[] = [
       ...MIGRATIONS,
       (database, drawLogId) => {
-        steps.push(3)
+        steps.push(LATER)
         addTable(database, drawLogId)
       },
       (database) => {
-        steps.push(4)
+        steps.push(LATER + 1)
         database.exec(`INSERT INTO added SELECT 'record ' || position FROM records`)
       },
     ]
@@ -50,7 +52,7 @@ describe('a log of an older format', () => {
     const second = openWith(directory, later)
     expect(second.opened.unended).toHaveLength(1)
     second.engine.close()
-    expect(steps).toEqual([3, 4])
+    expect(steps).toEqual([LATER, LATER + 1])
   })
 
   test('stays as it was where a step fails', async () => {
@@ -75,6 +77,8 @@ test('a log of a newer format is refused, with what to do', async () => {
   const log = logIn(directory)
   await expect(log.open()).rejects.toMatchObject({
     code: 'LOG_UNREADABLE',
-    message: expect.stringMatching(/has format 3, and this version of Pledged reads formats up to 2: use/),
+    message: expect.stringContaining(
+      `has format ${LATER}, and this version of Pledged reads formats up to ${LATER - 1}: use`,
+    ),
   })
 })

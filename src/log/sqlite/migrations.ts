@@ -16,7 +16,7 @@ import { createMetaTable, readMeta, writeMeta } from './meta.ts'
 /** Brings a file from the format before to this one. `drawLogId` is for the making of a log. */
 export type Migration = (database: Database, drawLogId: () => LogId) => void
 
-export const MIGRATIONS: readonly Migration[] = [createLog, admitOperators]
+export const MIGRATIONS: readonly Migration[] = [createLog, admitOperators, admitGatheredEnds]
 
 /** 'PLDG': by it, `file` and SQLite's own tools know whose file this is. */
 const APPLICATION_ID = 0x50_4c_44_47
@@ -98,3 +98,14 @@ function createLog(database: Database, drawLogId: () => LogId): void {
  * are those of format 1; a version that reads no more than that would take such a record for damage.
  */
 function admitOperators(): void {}
+
+/**
+ * Format 3: ends that were told together are one record. `epoch` and `sequence` are the first's then, and
+ * `through_sequence` is the last's; it is null in every other row.
+ */
+function admitGatheredEnds(database: Database): void {
+  database.exec(`
+    ALTER TABLE records ADD COLUMN through_sequence INTEGER;
+    CREATE INDEX records_by_range ON records (epoch, through_sequence, sequence) WHERE through_sequence IS NOT NULL;
+  `)
+}

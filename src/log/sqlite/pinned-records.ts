@@ -7,7 +7,7 @@ import { ChurningMap, ChurningSet } from '../../base/churning.ts'
 import type { Xid } from '../../base/ids.ts'
 import { auditEventsMax } from '../../base/limits.ts'
 import type { AcknowledgementRecord, AuditRecord, DecisionRecord, EndRecord } from '../../protocol/records.ts'
-import type { StoredRecord } from '../stored-record.ts'
+import { endsIn, type StoredRecord } from '../stored-record.ts'
 
 export const EPOCHS = 'epochs'
 export const FORGOTTEN = 'forgotten'
@@ -51,9 +51,10 @@ export class PinnedRecords {
         return
       case 'end':
       case 'aborted':
-        this.#open.delete(record.xid)
-        if (this.#broken.has(record.xid)) this.#add(record.xid, position)
-        else this.#positions.delete(record.xid)
+        this.#noteEnd(record.xid, position)
+        return
+      case 'ends':
+        for (const { xid } of endsIn(record)) this.#noteEnd(xid, position)
         return
       case 'participant':
         this.#replace(`participant ${record.name}`, position)
@@ -97,6 +98,12 @@ export class PinnedRecords {
   release(key: string): void {
     this.#positions.delete(key)
     this.#audit.delete(key)
+  }
+
+  #noteEnd(xid: Xid, position: number): void {
+    this.#open.delete(xid)
+    if (this.#broken.has(xid)) this.#add(xid, position)
+    else this.#positions.delete(xid)
   }
 
   #brokenOf(xid: Xid): Set<string> {

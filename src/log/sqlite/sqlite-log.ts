@@ -6,7 +6,7 @@ import type { Xid, XidPosition } from '../../base/ids.ts'
 import { defaultLimits } from '../../base/limits.ts'
 import type { KeptTransaction, LogRecord } from '../../protocol/records.ts'
 import type { EndedQuery, Log, LogCounters, OpenedLog, OpenStage } from '../log.ts'
-import { appendLine } from './append-lines.ts'
+import { appendLines } from './append-lines.ts'
 import type { SqliteLogFaults } from './database.ts'
 import { unwritable } from './failures.ts'
 import type { LogFiles } from './files.ts'
@@ -95,7 +95,7 @@ export class SqliteLog implements Log {
     // While it is being closed, earlier appends are still to be answered: this one fails when the thread ends.
     if (this.#workerHasEnded) queueMicrotask(() => this.#failAppends())
     if (this.#gone !== undefined) return
-    const lines = records.map(appendLine).join('\n')
+    const lines = appendLines(records).join('\n')
     worker.postMessage({ kind: 'append', lines, count: records.length } satisfies ToWorker)
   }
 

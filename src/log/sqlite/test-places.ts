@@ -1,12 +1,12 @@
 /** Directories for the tests of the SQLite log. */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { systemClock, systemRandom } from '../../base/ports.ts'
 import type { LogRecord } from '../../protocol/records.ts'
-import { appendLine } from './append-lines.ts'
+import { appendLines } from './append-lines.ts'
 import type { SqliteLogFaults } from './database.ts'
 import type { Engine } from './engine.ts'
 import { logFiles } from './files.ts'
@@ -28,12 +28,23 @@ export function logIn(directory: string, options: Partial<SqliteLogOptions> = {}
 
 /**
  * What a kill would leave of an open log's directory now. By another process: this one must not open the files
- * (R8).
+ * (R8). The log's thread may be writing meanwhile, to purge: two copies that are the same show one moment.
  */
 export function crashedCopy(directory: string): string {
-  const copy = place()
-  execFileSync('cp', ['-r', directory, copy])
-  return copy
+  const copies = [place(), place()] as const
+  for (;;) {
+    for (const copy of copies) {
+      rmSync(copy, { recursive: true, force: true })
+      execFileSync('cp', ['-r', directory, copy])
+    }
+    if (contentOf(copies[0]) === contentOf(copies[1])) return copies[0]
+  }
+}
+
+function contentOf(directory: string): string {
+  return readdirSync(directory)
+    .map((file) => `${file} ${readFileSync(join(directory, file), 'latin1')}`)
+    .join('\n')
 }
 
 /** The log without its thread: what it does is done when the call returns. */
@@ -44,5 +55,5 @@ export function openIn(directory: string, faults: SqliteLogFaults = {}) {
 
 /** One forced write. */
 export function write(engine: Engine, ...records: LogRecord[]): void {
-  engine.append(records.map(appendLine))
+  engine.append(appendLines(records))
 }
