@@ -296,8 +296,9 @@ export class Coordinator
       for (const effect of this.#step(state, now, event)) this.#carryOut(effect)
       for (const effect of then) this.#carryOut(effect)
     }
-    this.#links.flush()
+    // The log first: all of a batch wait for it, and the rest of this turn goes on while it writes.
     this.#appends.flush()
+    this.#links.flush()
     this.#ticker.stepped(state, now)
     this.#drain.stepped(state)
   }
