@@ -38,6 +38,20 @@ describe('gathered ends', () => {
       }),
     )
   })
+
+  it('hold one that is told twice once', () => {
+    const told = end(`${OPENINGS[0]}.7` as Xid)
+    const other = end(`${OPENINGS[0]}.9` as Xid)
+    expect(gatherEnds([told, told])).toEqual([told])
+    expect(gatherEnds([told, other, told])).toMatchObject([
+      {
+        ends: [
+          [7, 3],
+          [9, 3],
+        ],
+      },
+    ])
+  })
 })
 
 /** Of a transaction: its opening, and which part of the sequences it is in. */

@@ -1,6 +1,6 @@
 /**
  * Ends that are told to the log together, in as few records as hold them all: an end by itself costs nearly what a
- * decision does, and nobody waits for it.
+ * decision does, and nobody waits for it. One that is told twice is written once.
  */
 import type { EndRecord } from '../../protocol/records.ts'
 import { ENDS_SPAN_MAX, type EndsRecord, endAt } from '../stored-record.ts'
@@ -31,6 +31,7 @@ function stretchesOf<End extends readonly [number, number]>(ends: End[]): End[][
   let stretch: End[] = []
   for (const end of ends.sort(([left], [right]) => left - right)) {
     const [first] = stretch
+    if (end[0] === stretch.at(-1)?.[0]) continue
     if (first === undefined || end[0] - first[0] >= ENDS_SPAN_MAX) {
       stretch = []
       stretches.push(stretch)
