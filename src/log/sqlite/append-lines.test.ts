@@ -17,7 +17,7 @@ import { appendedRecord, appendLine, appendLines } from './append-lines.ts'
 import { newRow } from './record-table.ts'
 
 const XID = 'k3f9qa7m2xw4.7-q3f9.1042' as Xid
-const OTHER = 'k3f9qa7m2xw4.7-q3f9.1001' as Xid
+const OTHER = 'k3f9qa7m2xw4.7-q3f9.1037' as Xid
 
 function expectKept(record: LogRecord): void {
   const line = appendLine(record)
@@ -68,12 +68,12 @@ describe('ends', () => {
     const told = [end(OTHER), decision(XID), end(XID), heuristic(OTHER)]
     const rows = appendLines(told).map((line) => appendedRecord(line).row)
     const ends = [
-      [1_001, 3],
+      [1_037, 3],
       [1_042, 3],
     ]
     const together = { type: 'ends', within: 'k3f9qa7m2xw4.7-q3f9', ends }
     expect(rows.map(({ body }) => JSON.parse(body))).toEqual([decision(XID), heuristic(OTHER), together])
-    expect(rows.at(-1)).toMatchObject({ place: { epochNumber: 7, sequence: 1_001 }, through: 1_042 })
+    expect(rows.at(-1)).toMatchObject({ place: { epochNumber: 7, sequence: 1_037 }, through: 1_042 })
   })
 
   it('of which one could not be read back are refused by who would write them', () => {

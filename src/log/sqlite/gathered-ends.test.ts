@@ -3,16 +3,16 @@ import { describe, expect, it } from 'vitest'
 import type { Xid } from '../../base/ids.ts'
 import { decodeRecord } from '../record-codec.ts'
 import { end } from '../sample-records.ts'
-import { ENDS_SPAN_MAX, endsIn } from '../stored-record.ts'
+import { ENDS_SPAN_MAX, type EndsRecord, endsIn } from '../stored-record.ts'
 import { gatherEnds } from './gathered-ends.ts'
 
 const OPENINGS = ['k3f9qa7m2xw4.7-q3f9', 'k3f9qa7m2xw4.8-q3f9', 'aaaaaaaaaaaa.7-q3f9']
 
 describe('gathered ends', () => {
   const ends = fc
-    .uniqueArray(fc.tuple(fc.constantFrom(...OPENINGS), fc.integer({ min: 1, max: 6_000 })), {
+    .uniqueArray(fc.tuple(fc.constantFrom(...OPENINGS), fc.integer({ min: 1, max: 600 })), {
       selector: String,
-      maxLength: 60,
+      maxLength: 300,
     })
     .map((places) => places.map(([within, sequence]) => end(`${within}.${sequence}` as Xid, sequence / 4)))
 
@@ -28,15 +28,24 @@ describe('gathered ends', () => {
     )
   })
 
-  it('are as few records as may be, each of which can be read back', () => {
+  it('can be read back, and no record reaches over a wide gap', () => {
     fc.assert(
       fc.property(ends, (all) => {
-        const gathered = gatherEnds(all)
-        for (const record of gathered) expect(decodeRecord(JSON.stringify(record))).toEqual(record)
-        const stretches = new Set(all.map(({ xid }) => stretchOf(xid)))
-        expect(gathered.length).toBeLessThanOrEqual(stretches.size)
+        for (const record of gatherEnds(all)) {
+          expect(decodeRecord(JSON.stringify(record))).toEqual(record)
+          if (record.type === 'ends') expect(Math.max(...gapsIn(record))).toBeLessThanOrEqual(8)
+        }
       }),
     )
+  })
+
+  it('are as few records as hold them within the bounds', () => {
+    const [within] = OPENINGS
+    const sequences = Array.from({ length: 3 * ENDS_SPAN_MAX }, (_, index) => index + 1)
+    const all = sequences.map((sequence) => end(`${within}.${sequence}` as Xid))
+    expect(gatherEnds(all)).toHaveLength(3)
+    expect(gatherEnds(all.filter((_, index) => index % 8 === 0))).toHaveLength(3)
+    expect(gatherEnds(all.slice(0, 90).filter((_, index) => index % 9 === 0))).toHaveLength(10)
   })
 
   it('hold one that is told twice once', () => {
@@ -54,8 +63,6 @@ describe('gathered ends', () => {
   })
 })
 
-/** Of a transaction: its opening, and which part of the sequences it is in. */
-function stretchOf(xid: Xid): string {
-  const [logId, epoch, sequence] = xid.split('.')
-  return `${logId} ${epoch} ${Math.floor(Number(sequence) / ENDS_SPAN_MAX)}`
+function gapsIn({ ends }: EndsRecord): readonly number[] {
+  return ends.slice(1).map(([sequence], index) => sequence - (ends[index]?.[0] ?? 0))
 }

@@ -1,9 +1,15 @@
 /**
- * Ends that are told to the log together, in as few records as hold them all: an end by itself costs nearly what a
+ * Ends that are told to the log together, in few records: an end by itself costs nearly what a
  * decision does, and nobody waits for it. One that is told twice is written once.
  */
 import type { EndRecord } from '../../protocol/records.ts'
 import { ENDS_SPAN_MAX, type EndsRecord, endAt } from '../stored-record.ts'
+
+/**
+ * Whoever looks for an end looks at every record that reaches over its sequence: those that are far from each other, and would
+ * reach over many, stay apart.
+ */
+const GAP_MAX = 8
 
 export function gatherEnds(ends: readonly EndRecord[]): readonly (EndRecord | EndsRecord)[] {
   if (ends.length < 2) return ends
@@ -30,9 +36,11 @@ function stretchesOf<End extends readonly [number, number]>(ends: End[]): End[][
   const stretches: End[][] = []
   let stretch: End[] = []
   for (const end of ends.sort(([left], [right]) => left - right)) {
+    const [sequence] = end
     const [first] = stretch
-    if (end[0] === stretch.at(-1)?.[0]) continue
-    if (first === undefined || end[0] - first[0] >= ENDS_SPAN_MAX) {
+    const last = stretch.at(-1)
+    if (last !== undefined && last[0] === sequence) continue
+    if (!first || !last || sequence - last[0] > GAP_MAX || sequence - first[0] >= ENDS_SPAN_MAX) {
       stretch = []
       stretches.push(stretch)
     }
