@@ -73,7 +73,10 @@ async function take(step: Step, stream: ClientHttp2Stream, connection: RawConnec
   }
 }
 
-/** A stream that was opened with the hello and has been welcomed; what else comes on it is read, unless `reads` is false. */
+/**
+ * A stream that was opened with the hello and has been welcomed; what else comes on it is read, unless `reads` is false.
+ * Rejects where it ends unwelcomed.
+ */
 export async function opened(
   address: string,
   path: string,
@@ -82,7 +85,10 @@ export async function opened(
 ): Promise<{ stream: ClientHttp2Stream; connection: RawConnection }> {
   const connection = new RawConnection(address)
   const stream = connection.open({ path })
-  const welcome = new Promise((resolve) => stream.once('data', resolve))
+  const welcome = new Promise((resolve, reject) => {
+    stream.once('data', resolve)
+    stream.once('close', () => reject(new Error(`the stream of ${path} ended before it was welcomed`)))
+  })
   stream.write(framed(hello))
   await welcome
   if (reads) stream.resume()
