@@ -1,8 +1,7 @@
 /** Records of the log, for people and for programs. */
 import type { DumpedRecord } from '../daemon/offline-log.ts'
+import type { SingleRecord } from '../log/stored-record.ts'
 import type { Cell } from './table.ts'
-
-type Shown = NonNullable<DumpedRecord['record']>
 
 export const DUMP_HEADING = ['POSITION', 'TIME', 'TYPE', 'XID', 'WHAT'] as const
 
@@ -29,7 +28,7 @@ export function dumpedRecordJson({ position, record, body, problem }: DumpedReco
   }
 }
 
-function contentText(record: Shown): string {
+function contentText(record: SingleRecord): string {
   switch (record.type) {
     case 'decision':
       return `commit: ${record.branches.join(', ')}${record.readOnly.length === 0 ? '' : `; read-only: ${record.readOnly.join(', ')}`}`
@@ -62,12 +61,12 @@ function contentText(record: Shown): string {
   }
 }
 
-function timeText(record: Shown): string {
+function timeText(record: SingleRecord): string {
   const timeMs = timeOf(record)
   return timeMs === undefined ? '-' : new Date(timeMs).toISOString()
 }
 
-function timeOf(record: Shown): number | undefined {
+function timeOf(record: SingleRecord): number | undefined {
   switch (record.type) {
     case 'decision':
       return record.decideTimeMs

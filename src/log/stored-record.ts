@@ -30,6 +30,7 @@ export interface EndsRecord {
 export const ENDS_SPAN_MAX = 1_024
 
 export type StoredRecord = LogRecord | EpochsRecord | ForgottenRecord | EndsRecord
+export type SingleRecord = Exclude<StoredRecord, EndsRecord>
 export type TransactionRecord = Extract<StoredRecord, { readonly xid: Xid }>
 
 export function isTransactionRecord(record: StoredRecord): record is TransactionRecord {
@@ -43,6 +44,11 @@ export function placeOf(xid: Xid): XidPosition {
 
 export function* endsIn({ within, ends }: EndsRecord): Generator<EndRecord> {
   for (const [sequence, endTimeMs] of ends) yield endAt(within, sequence, endTimeMs)
+}
+
+/** A record, or in place of ends that were told together each of them. */
+export function oneByOne(record: StoredRecord): readonly SingleRecord[] {
+  return record.type === 'ends' ? [...endsIn(record)] : [record]
 }
 
 /** The end of the transaction with that sequence, if it is one of them. */

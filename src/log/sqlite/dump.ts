@@ -1,6 +1,6 @@
 /** `pledged log dump`: every record of a closed log, one by one, damaged ones included. */
 import { messageOf, PledgedError } from '../../base/errors.ts'
-import { type EndsRecord, endsIn, type StoredRecord } from '../stored-record.ts'
+import { oneByOne, type SingleRecord, type StoredRecord } from '../stored-record.ts'
 import { openFailure } from './failures.ts'
 import type { Link } from './meta.ts'
 import { readMeta } from './meta.ts'
@@ -10,8 +10,6 @@ import { copyOffline, openCopy } from './offline-copy.ts'
 import type { Row } from './record-table.ts'
 import { checkLink, decodeRow, RecordTable } from './record-table.ts'
 import { defaultTuning } from './tuning.ts'
-
-type SingleRecord = Exclude<StoredRecord, EndsRecord>
 
 export interface DumpedRecord {
   readonly position: number
@@ -72,8 +70,4 @@ function dumpRow(row: Row, previous: Link): readonly DumpedRecord[] {
     if (record === undefined) return [{ position, record: undefined, body, problem }]
     return oneByOne(record).map((one) => ({ position, record: one, problem }))
   }
-}
-
-function oneByOne(record: StoredRecord): readonly SingleRecord[] {
-  return record.type === 'ends' ? [...endsIn(record)] : [record]
 }

@@ -7,8 +7,8 @@ import type { Epoch, XidPosition } from '../../base/ids.ts'
 import { compareXids } from '../../base/ids.ts'
 import type { Clock } from '../../base/ports.ts'
 import { encodeRecord } from '../record-codec.ts'
-import type { StoredRecord } from '../stored-record.ts'
-import { endsIn, isTransactionRecord, placeOf } from '../stored-record.ts'
+import type { SingleRecord, StoredRecord } from '../stored-record.ts'
+import { isTransactionRecord, oneByOne, placeOf } from '../stored-record.ts'
 import { type AppendedRecord, appendedRecord } from './append-lines.ts'
 import { checkpoint } from './database.ts'
 import type { DirectoryLock } from './directory-lock.ts'
@@ -105,7 +105,7 @@ export class Engine {
     let last = this.anchor
     for (const row of rows) {
       const link = checkLink(row, last)
-      if (!this.#isForgotten(decodeRow(row))) break
+      if (!oneByOne(decodeRow(row)).every((record) => this.#isForgotten(record))) break
       last = link
     }
     if (last === this.anchor) return false
@@ -230,12 +230,11 @@ export class Engine {
 
   /** What the position holds for the key: of ends that were told together, the one. */
   #recordsFor(key: string, position: number): readonly StoredRecord[] {
-    const record = this.table.recordAt(position, this.anchor)
-    return record.type === 'ends' ? [...endsIn(record)].filter(({ xid }) => xid === key) : [record]
+    const records = oneByOne(this.table.recordAt(position, this.anchor))
+    return records.filter((record) => record.type !== 'end' || record.xid === key)
   }
 
-  #isForgotten(record: StoredRecord): boolean {
-    if (record.type === 'ends') return [...endsIn(record)].every((end) => this.#isForgotten(end))
+  #isForgotten(record: SingleRecord): boolean {
     if (!isTransactionRecord(record)) return true
     return (
       this.#forgottenThrough !== undefined && compareXids(placeOf(record.xid), this.#forgottenThrough) <= 0

@@ -189,7 +189,7 @@ export class RecordTable {
     return last
   }
 
-  /** Whether the row is what its body says, and found by both indexes. Returns the record. */
+  /** Whether the row is what its body says, and found by its indexes. Returns the record. */
   checkColumns(row: Row): StoredRecord {
     const record = decodeRow(row)
     const { epoch, sequence, through_sequence: through, request_key: key } = row
